@@ -1,0 +1,149 @@
+/**
+ * The storage contract: an object store of eight verbs and one shortcut, `locate`.
+ *
+ * **Keys** are 1 to 1,024 characters of printable ASCII without space, `\`, `"`, `%`, `*`, `:`, `<`, `>`, `?` and `|`,
+ * made of segments that `/` separates. No segment is empty, `.` or `..`, or longer than 255. No key is a
+ * whole-segment prefix of another (`a/b` and `a/b/c` never both exist), so a directory tree can be a store.
+ *
+ * **Order** is the ascending byte order of the whole key.
+ *
+ * **Atomic and durable.** When `put`, `move` and `delete` answer, their effect survives `kill -9` and a power cut; a
+ * reader sees all of it or nothing. `append` promises neither: its bytes become durable with the `move` that follows.
+ *
+ * **Visible at once.** What a verb has answered, every later call sees.
+ *
+ * **Concurrency.** Calls may overlap. Conditions (`ifAbsent`, `ifMatch`, an offset) are tested and acted upon in one
+ * step: of two callers with the same condition at most one succeeds. Overlapping `append`s to one key are the
+ * caller's mistake, and harm that key only.
+ *
+ * @module
+ */
+
+/** Bytes that are read once. The reader pulls; a producer never runs ahead of it by more than a buffer. */
+export type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+/** Facts of an object. */
+export interface ObjectFacts {
+  /** Length in bytes. */
+  readonly size: number;
+  /** When it was last put, appended to or moved here: milliseconds since the epoch. */
+  readonly modifiedAtMs: number;
+}
+
+/** A whole small object. */
+export interface StoredValue extends ObjectFacts {
+  /** Its bytes. The caller may keep and change them. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Changes whenever the bytes do; opaque. Compared by `ifMatch`. */
+  readonly etag: string;
+}
+
+/** An object opened for reading. */
+export interface OpenedObject extends ObjectFacts {
+  /** The range's bytes, or all. Whoever opened it reads to the end or cancels. */
+  readonly body: Bytes;
+}
+
+/** Part of an object: bytes `offset` to `offset + length - 1`. The caller keeps it within the object's size. */
+export interface ByteSpan {
+  /** The first byte, from 0. */
+  readonly offset: number;
+  /** How many bytes, from 0. */
+  readonly length: number;
+}
+
+/** What must hold for a `put`; at most one of them. */
+export interface PutCondition {
+  /** Only where no object is. */
+  readonly ifAbsent?: true;
+  /** Only over the object that has this etag. */
+  readonly ifMatch?: string;
+}
+
+/** What must hold for a `delete`. */
+export interface DeleteCondition {
+  /** Only the object that has this etag. */
+  readonly ifMatch?: string;
+}
+
+/** Which keys a `list` answers. */
+export interface ListPage {
+  /** Only keys after this one, in byte order; it need not exist. */
+  readonly after?: string;
+  /** At most so many keys: 1 to 10,000. */
+  readonly limit: number;
+}
+
+/** Where the core can reach an object's bytes by itself, so that they need not cross the wire. */
+export interface Location {
+  /** Absolute path of a regular file inside a directory that the plugin was granted. */
+  readonly file: string;
+}
+
+/** An object store. Every method may throw `PluginError`; none throws for absence. */
+export interface Storage {
+  /** Facts of the object, or `undefined` where there is none. */
+  stat(key: string): Promise<ObjectFacts | undefined>;
+
+  /** The whole of an object of at most 8 MiB, or `undefined`. A larger one fails with `failed`. */
+  get(key: string): Promise<StoredValue | undefined>;
+
+  /** The object's bytes as a stream, in memory that does not grow with its size, or `undefined`. */
+  open(key: string, span?: ByteSpan): Promise<OpenedObject | undefined>;
+
+  /** Creates or replaces an object of at most 8 MiB. Answers its etag. A condition that does not hold: `conflict`. */
+  put(
+    key: string,
+    bytes: Uint8Array<ArrayBuffer>,
+    condition?: PutCondition,
+  ): Promise<{ readonly etag: string }>;
+
+  /**
+   * Writes `body` at the end of an object, which must be `offset` bytes long (an absent one is 0 bytes long and is
+   * created, even by an empty body). Another length: `conflict`, and nothing was written. When the body fails, what
+   * had arrived stays. Answers the new length.
+   */
+  append(key: string, offset: number, body: Bytes): Promise<{ readonly size: number }>;
+
+  /** Renames an object, replacing what was at `to`. Answers `false` where `from` does not exist. */
+  move(from: string, to: string): Promise<boolean>;
+
+  /** Removes an object. Answers `false` where there was none. A condition that does not hold: `conflict`. */
+  delete(key: string, condition?: DeleteCondition): Promise<boolean>;
+
+  /** The keys that begin with `prefix` (any text; empty: all), in order. Fewer than `limit` means: no more follow. */
+  list(prefix: string, page: ListPage): Promise<string[]>;
+
+  /**
+   * Where the bytes of `key` are, for reading or, `append`, for writing at the end; then the file exists already,
+   * created empty if need be. `undefined`: there is no such object, or its bytes are reached by the wire alone. A plugin
+   * without the method is never asked.
+   */
+  locate?(key: string, access: "read" | "append"): Promise<Location | undefined>;
+}
+
+/** The contract's method names: the wire's allow-list. */
+export const STORAGE_METHODS = [
+  "stat",
+  "get",
+  "open",
+  "put",
+  "append",
+  "move",
+  "delete",
+  "list",
+  "locate",
+] as const satisfies readonly (keyof Storage)[];
+
+/** Largest object of `get` and `put`, in bytes. */
+export const VALUE_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Largest page of `list`. */
+export const LIST_LIMIT_MAX = 10_000;
+
+const SEGMENT = /^(?!\.{1,2}$)[!#$&'()+,\-.0-9;=@A-Z\[\]^_`a-z{}~]{1,255}$/;
+
+/** Whether `key` keeps to the form of keys. Plugins may trust it: the core checks every key before it calls. */
+export function isKey(key: string): boolean {
+  return key.length <= 1024 && key.split("/").every((segment) => SEGMENT.test(segment));
+}

@@ -1,0 +1,127 @@
+/** Starts real servers for tests: sreg as its own process, on loopback, with data in a temporary folder. */
+
+import { fromFileUrl } from "./paths.ts";
+
+/** The project's root folder. */
+export const ROOT: string = fromFileUrl(new URL("../../", import.meta.url));
+
+/** What to start. */
+export interface RegistryOptions {
+  /** Where it keeps its data; default: a new temporary folder that `stop` removes. */
+  readonly dataDir?: string;
+  /** Further arguments of `sreg serve`. */
+  readonly args?: readonly string[];
+  /** Text of its configuration file; default: none. */
+  readonly config?: string;
+  /** Further environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A server that runs. */
+export interface RunningRegistry extends AsyncDisposable {
+  /** Its base, without a slash at the end: `http://127.0.0.1:41234`. */
+  readonly url: string;
+  /** Its host and port. */
+  readonly host: string;
+  readonly pid: number;
+  readonly dataDir: string;
+  /** What it has logged so far (standard error). */
+  log(): string;
+  /** SIGTERM, and its exit; then removes what was made for it. Answers its exit code. */
+  stop(): Promise<number>;
+  /** SIGKILL. The data stay. */
+  kill(): Promise<void>;
+}
+
+/** The arguments after `deno` that start sreg as `deno task sreg` does, but without a shell between. */
+export function sregArguments(): string[] {
+  const file = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`)) as {
+    tasks: { sreg: { command: string } };
+  };
+  return file.tasks.sreg.command.split(" ").slice(1);
+}
+
+/** Starts `sreg serve` on a free port and waits until it listens. Fails with its output when it does not start. */
+export async function startRegistry(options: RegistryOptions = {}): Promise<RunningRegistry> {
+  const scratch = await Deno.makeTempDir({ prefix: "sreg-test-" });
+  const dataDir = options.dataDir ?? `${scratch}/data`;
+  const configArguments = [];
+  if (options.config !== undefined) {
+    await Deno.writeTextFile(`${scratch}/sreg.toml`, options.config);
+    configArguments.push("--config", `${scratch}/sreg.toml`);
+  }
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...sregArguments(),
+      "serve",
+      "--addr",
+      "127.0.0.1:0",
+      "--data-dir",
+      dataDir,
+      ...configArguments,
+      ...(options.args ?? []),
+    ],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1", ...options.env },
+  }).spawn();
+  const log = collect(child.stderr);
+  const output = collect(child.stdout);
+  const url = await Promise.race([
+    output.match(/https?:\/\/[^\s"]+/),
+    child.status.then(({ code }) => {
+      throw new Error(`sreg did not start (exit ${code}):\n${output.text()}${log.text()}`);
+    }),
+  ]);
+
+  const removeScratch = () => Deno.remove(scratch, { recursive: true }).catch(() => {});
+  const end = async (signal: Deno.Signal) => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+    const { code } = await child.status;
+    await Promise.all([log.done, output.done]);
+    return code;
+  };
+  const stop = async () => {
+    const code = await end("SIGTERM");
+    await removeScratch();
+    return code;
+  };
+  return {
+    url,
+    host: new URL(url).host,
+    pid: child.pid,
+    dataDir,
+    log: log.text,
+    stop,
+    kill: async () => void await end("SIGKILL"),
+    [Symbol.asyncDispose]: async () => void await stop(),
+  };
+}
+
+function collect(stream: ReadableStream<Uint8Array>) {
+  let text = "";
+  let wake = Promise.withResolvers<void>();
+  const done = (async () => {
+    for await (
+      const chunk of stream.pipeThrough(new TextDecoderStream() as never) as ReadableStream<string>
+    ) {
+      text += chunk;
+      wake.resolve();
+      wake = Promise.withResolvers();
+    }
+  })();
+  const match = async (pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const found = text.slice(0, text.lastIndexOf("\n") + 1).match(pattern);
+      if (found) return found[0];
+      await wake.promise;
+    }
+  };
+  return { text: () => text, done, match };
+}
