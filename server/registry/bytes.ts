@@ -1,0 +1,55 @@
+import type { Bytes } from "../../plugins/contract/storage.ts";
+
+type Chunk = Uint8Array<ArrayBuffer>;
+type Read = () => Promise<ReadableStreamReadResult<Chunk>>;
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** No bytes. */
+export function emptyBytes(): Bytes {
+  return new ReadableStream({ type: "bytes", start: (controller) => controller.close() });
+}
+
+/**
+ * The bytes of `body`, every read of which goes through `around`: to hash what passes, to bound how long it takes. The
+ * reader's own buffers are handed through where `body` takes them, so nothing is copied or held.
+ */
+export function relayBytes(body: Bytes, around: (read: Read) => ReturnType<Read>): Bytes {
+  const source = openReader(body);
+  return new ReadableStream({
+    type: "bytes",
+    autoAllocateChunkSize: CHUNK_BYTES,
+    async pull(controller) {
+      const request = (controller as ReadableByteStreamController).byobRequest!;
+      const view = request.view as Chunk;
+      const { done, value } = await around(() => source.read(view));
+      if (done) {
+        controller.close();
+        request.respond(0);
+      } else if (source.fills) {
+        request.respondWithNewView(value);
+      } else {
+        controller.enqueue(value);
+      }
+    },
+    cancel: (reason) => source.cancel(reason),
+  });
+}
+
+function openReader(body: Bytes) {
+  try {
+    const reader = body.getReader({ mode: "byob" });
+    return {
+      fills: true,
+      read: async (view: Chunk) => {
+        const result = await reader.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+        return result as ReadableStreamReadResult<Chunk>;
+      },
+      cancel: (reason: unknown) => reader.cancel(reason),
+    };
+  } catch {
+    // Not a byte stream: it brings buffers of its own.
+    const reader = body.getReader();
+    return { fills: false, read: () => reader.read(), cancel: (reason: unknown) => reader.cancel(reason) };
+  }
+}

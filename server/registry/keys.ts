@@ -1,0 +1,125 @@
+/**
+ * Every key of the store, drawn here and built nowhere else.
+ *
+ * ```text
+ * blobs/<algorithm>/<2 hex>/<hex>                               the bytes of a blob or of a manifest, shared by all
+ * holders/<algorithm>/<hex>/<name>!                             the repository <name> links to these bytes
+ * catalog/<name>!                                               the repository exists
+ * repositories/<name>/_blobs/<algorithm>/<hex>                  the repository has this blob
+ * repositories/<name>/_manifests/<algorithm>/<hex>              … this manifest; JSON, see `manifests.ts`
+ * repositories/<name>/_tags/<tag>                               … this tag; the digest it points to
+ * repositories/<name>/_tagged/<algorithm>/<hex>/<tag>           the tag points, or pointed, to this manifest
+ * repositories/<name>/_referrers/<subject, 2 parts>/<digest, 2> this manifest's subject; its descriptor, JSON
+ * uploads/<name>!/<upload>                                      the bytes that have arrived
+ * deletions/<name>!/<algorithm>/<hex>                           this manifest is being deleted; JSON
+ * ```
+ *
+ * No relation is kept in an object that must be read, changed and written back: each is a key of its own, so writers
+ * need no lock between them. A component of a repository's name never begins with `_`, so no repository's keys stand in
+ * another's way, though `a` and `a/b` both be repositories. A name ends in `!` where it is the last part of a key: `!`
+ * sorts before everything that can follow in a longer name, so the order of keys is the order of names.
+ *
+ * What may be believed: a link (`_blobs`, `_manifests`) is written after the bytes and their holder, and removed before
+ * them. A tag is written after its manifest's link. The rest (`_tagged`, `_referrers`) is written before the link and
+ * counts only while what it points to is there.
+ *
+ * @module
+ */
+
+import { type Digest, digestAlgorithm, digestEncoded, isDigest } from "../oci/digest.ts";
+import type { RepositoryName } from "../oci/name.ts";
+import type { Tag } from "../oci/reference.ts";
+import type { UploadId } from "../oci/upload.ts";
+
+function path(digest: Digest): string {
+  return `${digestAlgorithm(digest)}/${digestEncoded(digest)}`;
+}
+
+export function blobKey(digest: Digest): string {
+  const encoded = digestEncoded(digest);
+  return `blobs/${digestAlgorithm(digest)}/${encoded.slice(0, 2)}/${encoded}`;
+}
+
+export function holdersPrefix(digest: Digest): string {
+  return `holders/${path(digest)}/`;
+}
+
+export function holderKey(digest: Digest, name: RepositoryName): string {
+  return `${holdersPrefix(digest)}${name}!`;
+}
+
+export const CATALOG_PREFIX = "catalog/";
+
+/** `name` may be any text that a client pages from. */
+export function catalogKey(name: string): string {
+  return `${CATALOG_PREFIX}${name}!`;
+}
+
+export function blobLinkKey(name: RepositoryName, digest: Digest): string {
+  return `repositories/${name}/_blobs/${path(digest)}`;
+}
+
+export function manifestLinksPrefix(name: RepositoryName): string {
+  return `repositories/${name}/_manifests/`;
+}
+
+export function manifestLinkKey(name: RepositoryName, digest: Digest): string {
+  return manifestLinksPrefix(name) + path(digest);
+}
+
+export function tagsPrefix(name: RepositoryName): string {
+  return `repositories/${name}/_tags/`;
+}
+
+/** `tag` may be any text that a client pages from. */
+export function tagKey(name: RepositoryName, tag: string): string {
+  return tagsPrefix(name) + tag;
+}
+
+export function taggedPrefix(name: RepositoryName, digest: Digest): string {
+  return `repositories/${name}/_tagged/${path(digest)}/`;
+}
+
+export function taggedKey(name: RepositoryName, digest: Digest, tag: Tag): string {
+  return taggedPrefix(name, digest) + tag;
+}
+
+export function referrersPrefix(name: RepositoryName, subject: Digest): string {
+  return `repositories/${name}/_referrers/${path(subject)}/`;
+}
+
+export function referrerKey(name: RepositoryName, subject: Digest, digest: Digest): string {
+  return referrersPrefix(name, subject) + path(digest);
+}
+
+export const UPLOADS_PREFIX = "uploads/";
+
+export function repositoryUploadsPrefix(name: RepositoryName): string {
+  return `${UPLOADS_PREFIX}${name}!/`;
+}
+
+export function uploadKey(name: RepositoryName, upload: UploadId): string {
+  return repositoryUploadsPrefix(name) + upload;
+}
+
+export const DELETIONS_PREFIX = "deletions/";
+
+export function deletionKey(name: RepositoryName, digest: Digest): string {
+  return `${DELETIONS_PREFIX}${name}!/${path(digest)}`;
+}
+
+/** The last segment of a key: a tag, an upload. */
+export function lastPart(key: string): string {
+  return key.slice(key.lastIndexOf("/") + 1);
+}
+
+/** The digest in the last two segments of a key, or `undefined` where there is none. */
+export function lastDigest(key: string): Digest | undefined {
+  const digest = key.split("/").slice(-2).join(":");
+  return isDigest(digest) ? digest : undefined;
+}
+
+/** The name between `prefix` and the next `!`. */
+export function nameAfter(prefix: string, key: string): RepositoryName {
+  return key.slice(prefix.length, key.indexOf("!")) as RepositoryName;
+}

@@ -1,0 +1,73 @@
+import type { Storage } from "../../plugins/contract/storage.ts";
+import type { Digest } from "../oci/digest.ts";
+import { OciError } from "../oci/error.ts";
+import type { RepositoryName } from "../oci/name.ts";
+import type { Tag } from "../oci/reference.ts";
+import { Blobs } from "./blobs.ts";
+import { Catalog } from "./catalog.ts";
+import { Manifests } from "./manifests.ts";
+import { Referrers } from "./referrers.ts";
+import { Tags } from "./tags.ts";
+import { Uploads } from "./uploads.ts";
+
+/** Limits that an operator sets. */
+export interface RegistryOptions {
+  /** How many uploads one repository may have open. */
+  readonly openUploadsMax: number;
+}
+
+/** What the distribution spec means, over a store: one part a noun. */
+export interface Registry {
+  readonly blobs: Blobs;
+  readonly uploads: Uploads;
+  readonly manifests: Manifests;
+  readonly tags: Tags;
+  readonly referrers: Referrers;
+  readonly catalog: Catalog;
+}
+
+/** A registry over `storage`, after it has ended what a crash has cut short there. */
+export async function createRegistry(storage: Storage, options: RegistryOptions): Promise<Registry> {
+  const blobs = new Blobs(storage);
+  const tags = new Tags(storage);
+  const catalog = new Catalog(storage, tags);
+  const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax });
+  const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
+  const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog });
+  await manifests.recover();
+  return { blobs, uploads, manifests, tags, referrers, catalog };
+}
+
+/** The children that the manifest behind a tag lists, where it is an index. */
+async function readIndex(manifests: Manifests, name: RepositoryName, tag: Tag): Promise<readonly unknown[]> {
+  const facts = await manifests.stat(name, { tag });
+  const bytes = facts && await manifests.read(facts.digest);
+  if (!bytes) return [];
+  const { manifests: children } = JSON.parse(new TextDecoder().decode(bytes)) as { manifests?: unknown[] };
+  return children ?? [];
+}
+
+/**
+ * Takes a blob from a repository. Answers whether it had it. While one of the repository's manifests refers to it the
+ * blob stays, and UNSUPPORTED says which.
+ */
+export async function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<boolean> {
+  await refuseReferred(registry, name, digest);
+  if (!await registry.blobs.delete(name, digest)) return false;
+  try {
+    // A manifest may have come meanwhile: it checks its blobs after it is there, so one of the two gives way.
+    await refuseReferred(registry, name, digest);
+    return true;
+  } catch (error) {
+    await registry.blobs.restore(name, digest);
+    throw error;
+  }
+}
+
+async function refuseReferred(registry: Registry, name: RepositoryName, digest: Digest): Promise<void> {
+  const referrer = await registry.manifests.findReferrerOf(name, digest);
+  if (referrer === undefined) return;
+  throw new OciError("UNSUPPORTED", "Cannot delete the blob: a manifest of the repository refers to it", {
+    detail: { manifest: referrer },
+  });
+}

@@ -1,0 +1,183 @@
+import type { Bytes, Storage } from "../../plugins/contract/storage.ts";
+import { type Digest, type DigestAlgorithm, digestAlgorithm } from "../oci/digest.ts";
+import { OciError } from "../oci/error.ts";
+import type { RepositoryName } from "../oci/name.ts";
+import { createUploadId, type UploadId } from "../oci/upload.ts";
+import type { Blobs } from "./blobs.ts";
+import { emptyBytes, relayBytes } from "./bytes.ts";
+import { Hasher } from "./hash.ts";
+import { lastPart, repositoryUploadsPrefix, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
+import { KeyedMutex } from "./mutex.ts";
+
+/** Bytes for an upload. */
+export interface Chunk {
+  readonly body: Bytes;
+  /** Where the client believes the upload to end; `undefined`: wherever it does. */
+  readonly offset?: number | undefined;
+}
+
+/** What became of a chunk: taken, or refused because the upload is not as long as the client believes. */
+export interface ChunkAnswer {
+  readonly accepted: boolean;
+  /** Length of the upload now, in bytes. */
+  readonly size: number;
+}
+
+const HASHERS_MAX = 2_000;
+const FINISHED_MAX = 2_000;
+const SWEEP_PAGE = 1_000;
+
+/**
+ * Uploads under way. An upload is an object that grows; its whole state is its bytes, so any replica can go on with it,
+ * after a restart too. The hash of what has passed is kept in memory beside it: only a saving, since it counts only if
+ * it covers exactly the bytes there are, and is computed again from them where it does not.
+ */
+export class Uploads {
+  readonly #storage: Storage;
+  readonly #blobs: Blobs;
+  readonly #openMax: number;
+  readonly #mutex = new KeyedMutex();
+  readonly #hashers = new Map<UploadId, Hasher>();
+  /** Uploads that ended as a blob, so that a client whose 201 was lost may ask again. */
+  readonly #finished = new Map<UploadId, Digest>();
+
+  constructor(storage: Storage, blobs: Blobs, options: { readonly openMax: number }) {
+    this.#storage = storage;
+    this.#blobs = blobs;
+    this.#openMax = options.openMax;
+  }
+
+  /** Begins an upload into the repository; TOOMANYREQUESTS while it has as many as it may. */
+  async create(name: RepositoryName, algorithm: DigestAlgorithm = "sha256"): Promise<UploadId> {
+    const open = await this.#storage.list(repositoryUploadsPrefix(name), { limit: this.#openMax });
+    if (open.length >= this.#openMax) {
+      throw new OciError("TOOMANYREQUESTS", "Cannot begin an upload: the repository has too many open ones", {
+        headers: { "Retry-After": "60" },
+      });
+    }
+    const id = createUploadId();
+    await this.#storage.append(uploadKey(name, id), 0, emptyBytes());
+    remember(this.#hashers, id, new Hasher(algorithm), HASHERS_MAX);
+    return id;
+  }
+
+  /** How many bytes have arrived; BLOB_UPLOAD_UNKNOWN where the repository has no such upload. */
+  async size(name: RepositoryName, id: UploadId): Promise<number> {
+    const facts = await this.#storage.stat(uploadKey(name, id));
+    if (!facts) throw unknownUpload();
+    return facts.size;
+  }
+
+  /** Adds a chunk. When the body breaks off, what had arrived stays. */
+  append(name: RepositoryName, id: UploadId, chunk: Chunk): Promise<ChunkAnswer> {
+    return this.#mutex.run(id, () => this.#append(name, id, chunk));
+  }
+
+  /**
+   * Adds the last chunk, if any, and makes the upload a blob. DIGEST_INVALID, and the upload is gone, where its bytes do
+   * not have this digest. Asked again after it succeeded, it answers the same.
+   */
+  finish(name: RepositoryName, id: UploadId, digest: Digest, chunk?: Chunk): Promise<ChunkAnswer> {
+    return this.#mutex.run(id, async () => {
+      if (this.#finished.get(id) === digest && await this.#blobs.has(name, digest)) {
+        return { accepted: true, size: 0 };
+      }
+      const answer = chunk
+        ? await this.#append(name, id, chunk)
+        : { accepted: true, size: await this.size(name, id) };
+      if (!answer.accepted) return answer;
+      await this.#verify(name, id, digest, answer.size);
+      if (!await this.#blobs.take(name, digest, uploadKey(name, id))) throw unknownUpload();
+      remember(this.#finished, id, digest, FINISHED_MAX);
+      return answer;
+    });
+  }
+
+  /** Ends an upload and forgets its bytes; BLOB_UPLOAD_UNKNOWN where there is none. */
+  cancel(name: RepositoryName, id: UploadId): Promise<void> {
+    return this.#mutex.run(id, async () => {
+      this.#hashers.delete(id);
+      if (!await this.#storage.delete(uploadKey(name, id))) throw unknownUpload();
+    });
+  }
+
+  /** Removes the uploads to which nothing was added for `idleMs`. Answers how many. */
+  async expire(idleMs: number): Promise<number> {
+    let expired = 0;
+    let keys = await this.#storage.list(UPLOADS_PREFIX, { limit: SWEEP_PAGE });
+    while (keys.length > 0) {
+      for (const key of keys) if (await this.#expireOne(key, idleMs)) expired++;
+      keys = await this.#storage.list(UPLOADS_PREFIX, { after: keys.at(-1)!, limit: SWEEP_PAGE });
+    }
+    return expired;
+  }
+
+  #expireOne(key: string, idleMs: number): Promise<boolean> {
+    const id = lastPart(key) as UploadId;
+    return this.#mutex.run(id, async () => {
+      const facts = await this.#storage.stat(key);
+      if (!facts || facts.modifiedAtMs > Date.now() - idleMs) return false;
+      this.#hashers.delete(id);
+      return await this.#storage.delete(key);
+    });
+  }
+
+  async #append(name: RepositoryName, id: UploadId, { body, offset }: Chunk): Promise<ChunkAnswer> {
+    const before = await this.size(name, id);
+    if (offset !== undefined && offset !== before) return { accepted: false, size: before };
+    const hasher = this.#hasherAt(id, before);
+    try {
+      const { size } = await this.#storage.append(
+        uploadKey(name, id),
+        before,
+        relayBytes(body, async (read) => {
+          const result = await read();
+          if (result.value) hasher?.update(result.value);
+          return result;
+        }),
+      );
+      return { accepted: true, size };
+    } catch (error) {
+      // What was hashed and what was written may differ now.
+      this.#hashers.delete(id);
+      throw error;
+    }
+  }
+
+  /** The hasher that has seen exactly the first `length` bytes. */
+  #hasherAt(id: UploadId, length: number): Hasher | undefined {
+    const hasher = this.#hashers.get(id);
+    return hasher?.length === length ? hasher : undefined;
+  }
+
+  async #verify(name: RepositoryName, id: UploadId, digest: Digest, size: number): Promise<void> {
+    const hasher = this.#hasherAt(id, size);
+    this.#hashers.delete(id);
+    const computed = hasher?.algorithm === digestAlgorithm(digest)
+      ? hasher.digest()
+      : await this.#rehash(uploadKey(name, id), digestAlgorithm(digest));
+    if (computed === digest) return;
+    await this.#storage.delete(uploadKey(name, id));
+    throw new OciError("DIGEST_INVALID", "Cannot finish the upload: its bytes have another digest", {
+      detail: { digest, computed },
+    });
+  }
+
+  async #rehash(key: string, algorithm: DigestAlgorithm): Promise<Digest> {
+    const opened = await this.#storage.open(key);
+    if (!opened) throw unknownUpload();
+    const hasher = new Hasher(algorithm);
+    for await (const chunk of opened.body) hasher.update(chunk);
+    return hasher.digest();
+  }
+}
+
+function unknownUpload(): OciError {
+  return new OciError("BLOB_UPLOAD_UNKNOWN", "Cannot find the upload: it has ended, expired, or never began");
+}
+
+/** Sets an entry of a map that keeps the `max` youngest. */
+function remember<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
+  map.set(key, value);
+  if (map.size > max) map.delete(map.keys().next().value!);
+}
