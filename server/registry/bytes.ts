@@ -53,3 +53,32 @@ function openReader(body: Bytes) {
     return { fills: false, read: () => reader.read(), cancel: (reason: unknown) => reader.cancel(reason) };
   }
 }
+
+/** The bytes of `body`, which must be `length` in all: it fails with `refuse()` before it passes on more, or at its end. */
+export function exactBytes(body: Bytes, length: number, refuse: () => Error): Bytes {
+  let seen = 0;
+  return relayBytes(body, async (read) => {
+    const result = await read();
+    seen += result.value?.byteLength ?? 0;
+    if (result.done ? seen !== length : seen > length) throw refuse();
+    return result;
+  });
+}
+
+/** All of `body`, or, as soon as it is longer than `bytesMax`, an end to it and `refuse()`. */
+export async function readAll(body: Bytes, bytesMax: number, refuse: () => Error): Promise<Chunk> {
+  const chunks: Chunk[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.byteLength;
+    if (length > bytesMax) throw refuse();
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}

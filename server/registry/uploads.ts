@@ -16,6 +16,14 @@ export interface Chunk {
   readonly offset?: number | undefined;
 }
 
+/** How an upload ends. */
+export interface UploadEnd {
+  /** What the client says that its bytes are. */
+  readonly digest: Digest;
+  /** The last bytes. */
+  readonly chunk?: Chunk | undefined;
+}
+
 /** What became of a chunk: taken, or refused because the upload is not as long as the client believes. */
 export interface ChunkAnswer {
   readonly accepted: boolean;
@@ -77,7 +85,7 @@ export class Uploads {
    * Adds the last chunk, if any, and makes the upload a blob. DIGEST_INVALID, and the upload is gone, where its bytes do
    * not have this digest. Asked again after it succeeded, it answers the same.
    */
-  finish(name: RepositoryName, id: UploadId, digest: Digest, chunk?: Chunk): Promise<ChunkAnswer> {
+  finish(name: RepositoryName, id: UploadId, { digest, chunk }: UploadEnd): Promise<ChunkAnswer> {
     return this.#mutex.run(id, async () => {
       if (this.#finished.get(id) === digest && await this.#blobs.has(name, digest)) {
         return { accepted: true, size: 0 };

@@ -1,0 +1,39 @@
+import type { Bytes } from "../../plugins/contract/storage.ts";
+import type { Action } from "../access/guard.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { RepositoryName } from "../oci/name.ts";
+import type { Reference } from "../oci/reference.ts";
+import type { UploadId } from "../oci/upload.ts";
+import type { Registry } from "../registry/registry.ts";
+
+/** The words that stand in angle brackets in the paths of the route table, and what each is parsed into. */
+export interface Words {
+  readonly name: RepositoryName;
+  readonly digest: Digest;
+  readonly reference: Reference;
+  readonly upload: UploadId;
+}
+
+/** A word in a path. */
+export type Word = keyof Words;
+
+/** The words of a path, as a type: `/v2/<name>/blobs/<digest>` has `name` and `digest`. */
+export type WordsOf<Path extends string> = Path extends `${string}<${infer W}>${infer Rest}`
+  ? (W extends Word ? W : never) | WordsOf<Rest>
+  : never;
+
+/** A request that was matched and allowed. */
+export interface Call<W extends Word = never> {
+  readonly words: Pick<Words, W>;
+  readonly method: string;
+  readonly headers: Headers;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** The body, bounded in time; `undefined` where there is none. */
+  readonly body: Bytes | undefined;
+  /** Whether the caller may do this too, in another repository. */
+  readonly may: (action: Action, name: RepositoryName) => Promise<boolean>;
+}
+
+/** Serves the requests of one row of the route table. */
+export type Endpoint<W extends Word = never> = (registry: Registry, call: Call<W>) => Promise<Response>;

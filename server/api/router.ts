@@ -1,0 +1,76 @@
+import { parseDigest } from "../oci/digest.ts";
+import { OciError } from "../oci/error.ts";
+import { parseRepositoryName } from "../oci/name.ts";
+import { parseReference } from "../oci/reference.ts";
+import { parseUploadId } from "../oci/upload.ts";
+import type { Word, Words } from "./endpoint.ts";
+import { type Route, ROUTES } from "./routes.ts";
+
+/** A row that fits, and the words that its path had. */
+export interface Match {
+  readonly route: Route;
+  readonly words: Partial<Words>;
+}
+
+interface Pattern {
+  readonly shape: RegExp;
+  readonly words: readonly Word[];
+  readonly routes: readonly Route[];
+}
+
+const PATH_LENGTH_MAX = 2_048;
+
+/** One parser a word. A tag that cannot be is malformed where it is to be written, and unknown elsewhere. */
+const PARSERS: { readonly [W in Word]: (text: string, method: string) => Words[W] } = {
+  name: parseRepositoryName,
+  digest: (text) => parseDigest(decode(text)),
+  reference: (text, method) =>
+    parseReference(decode(text), method === "PUT" ? "MANIFEST_INVALID" : "MANIFEST_UNKNOWN"),
+  upload: parseUploadId,
+};
+
+const PATTERNS: readonly Pattern[] = [...new Set(ROUTES.map(({ path }) => path))].map((path) => ({
+  shape: new RegExp(`^${path.replace("<name>", "(.+)").replaceAll(/<\w+>/g, "([^/]*)")}$`),
+  words: [...path.matchAll(/<(\w+)>/g)].map(([, word]) => word as Word),
+  routes: ROUTES.filter((route) => route.path === path),
+}));
+
+/**
+ * The row for a method and a path. The path is taken as it arrived: apart from the escapes in a digest or a reference,
+ * which some clients write (`sha256%3A…`), nothing is decoded, folded or trimmed, so that no second spelling of a path
+ * gets around anything.
+ */
+export function matchRoute(method: string, path: string): Match {
+  if (path.length > PATH_LENGTH_MAX) throw notFound();
+  for (const { shape, words, routes } of PATTERNS) {
+    const texts = shape.exec(path);
+    if (!texts) continue;
+    const route = routes.find((route) => route.methods.includes(method));
+    if (!route) throw methodNotAllowed(method, routes);
+    return { route, words: parseWords(words, texts.slice(1), method) };
+  }
+  throw notFound();
+}
+
+function parseWords(words: readonly Word[], texts: readonly string[], method: string): Partial<Words> {
+  return Object.fromEntries(words.map((word, index) => [word, PARSERS[word](texts[index]!, method)]));
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function notFound(): OciError {
+  return new OciError("UNSUPPORTED", "Cannot serve the path: it is none of the registry's", { status: 404 });
+}
+
+function methodNotAllowed(method: string, routes: readonly Route[]): OciError {
+  const allowed = routes.flatMap((route) => route.methods).join(", ");
+  return new OciError("UNSUPPORTED", `Cannot ${method} this path: it takes ${allowed}`, {
+    headers: { Allow: allowed },
+  });
+}
