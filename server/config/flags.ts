@@ -1,0 +1,45 @@
+import { resolve } from "node:path";
+import type { FlagValue } from "./document.ts";
+import { ConfigError } from "./error.ts";
+
+/** What the command line says of the configuration; it goes before the file. */
+export interface ConfigOverrides {
+  /** `HOST:PORT`, an IPv6 address in brackets. */
+  readonly addr?: string;
+  /** The folder of `storage.fs`. */
+  readonly dataDir?: string;
+  /** The server's certificate: a PEM file. */
+  readonly cert?: string;
+  /** Its private key: a PEM file. */
+  readonly key?: string;
+  /** Whether everything is logged. */
+  readonly verbose?: boolean;
+}
+
+const ADDRESS = /^(?:\[([^\[\]]+)\]|([^:\[\]]+)):([0-9]{1,5})$/;
+
+/** The values that flags stand for. Their paths are relative to `folder`. Throws a `ConfigError`. */
+export function flagValues(overrides: ConfigOverrides, folder: string): FlagValue[] {
+  const { addr, dataDir, cert, key, verbose } = overrides;
+  const file = (flag: string, text: string | undefined, path: readonly string[]): FlagValue[] =>
+    text === undefined ? [] : [{ path, flag, value: text && resolve(folder, text) }];
+  return [
+    ...(addr === undefined ? [] : addressValues(addr)),
+    ...file("--data-dir", dataDir, ["storage", "fs", "root_dir"]),
+    ...file("--cert", cert, ["server", "tls", "server_certificate_bundle"]),
+    ...file("--key", key, ["server", "tls", "server_private_key"]),
+    ...(verbose ? [{ path: ["log", "level"], flag: "--verbose", value: "debug" }] : []),
+  ];
+}
+
+function addressValues(addr: string): FlagValue[] {
+  const [, bracketed, plain, port] = ADDRESS.exec(addr) ?? [];
+  if (port === undefined) {
+    const message = `expected HOST:PORT, an IPv6 address in brackets, found ${JSON.stringify(addr)}`;
+    throw new ConfigError([{ origin: "--addr", key: "", message }]);
+  }
+  return [
+    { path: ["server", "bind_address"], flag: "--addr", value: bracketed ?? plain! },
+    { path: ["server", "port"], flag: "--addr", value: BigInt(port) },
+  ];
+}

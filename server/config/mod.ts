@@ -1,0 +1,12 @@
+/**
+ * The configuration: `sreg.toml` and the flags of the command line, as one value that cannot be changed.
+ *
+ * @module
+ */
+
+export { ConfigError, type ConfigProblem, type SourceMark } from "./error.ts";
+export type { ConfigOverrides } from "./flags.ts";
+export { type Config, type ConfigSource, loadConfig, resolveConfigFile } from "./load.ts";
+export type { Permissions } from "./plugin_file.ts";
+export type { PluginConfig } from "./plugins.ts";
+export type { TlsConfig } from "./tls.ts";

@@ -1,0 +1,78 @@
+import { choice, duration, host, integer, type KindValue, later, path } from "./kinds.ts";
+import { GRANT } from "./plugin_file.ts";
+import { defaulted, named, optional, required, table } from "./tables.ts";
+
+const TLS = table({
+  server_certificate_bundle: required(
+    path,
+    "PEM file: the server's certificate, then the chain that leads to its CA.",
+  ),
+  server_private_key: required(path, "PEM file: the private key of that certificate, not encrypted."),
+});
+
+const SERVER = table({
+  bind_address: defaulted(host, {
+    to: "127.0.0.1",
+    doc: 'Address to listen on; `"0.0.0.0"` or `"::"` is all.',
+  }),
+  port: defaulted(integer({ min: 0, max: 65_535 }), {
+    to: 5000n,
+    doc: "Port to listen on; 0 is any free one.",
+  }),
+  tls: optional(TLS, "HTTPS instead of HTTP."),
+});
+
+const UPLOADS = table({
+  idle_timeout: defaulted(duration({ min: "1s" }), {
+    to: "24h",
+    doc: "An upload to which nothing was added for so long is removed.",
+  }),
+  open_max: defaulted(integer({ min: 1, max: 1_000_000 }), {
+    to: 1000n,
+    doc: "Uploads that may be under way in one repository.",
+  }),
+  stall_timeout: defaulted(duration({ min: "100ms", max: "1h" }), {
+    to: "60s",
+    doc: "A request whose body brings nothing for so long is ended; what had arrived stays.",
+  }),
+});
+
+const LOG = table({
+  level: defaulted(choice(["debug", "info", "warn", "error"]), {
+    to: "info",
+    doc: "The least severe of the lines that are logged.",
+  }),
+});
+
+const PLUGIN = table({
+  path: required(path, "Folder that holds its `plugin.toml`."),
+  isolation: defaulted(choice(["process", "worker"]), {
+    to: "process",
+    doc: "Its sandbox: a process of its own, or a Web Worker (faster, and only for code that you trust).",
+  }),
+  permissions: defaulted(GRANT, {
+    to: {},
+    doc: "What it may touch. Less than it asks for: the server does not start.",
+  }),
+});
+
+/** Every key of `sreg.toml`. */
+export const SREG = table({
+  server: defaulted(SERVER, { to: {}, doc: "Where the registry listens." }),
+  storage: defaulted(named(later), {
+    to: { fs: { root_dir: "./data" } },
+    doc: "Where the registry keeps its data: exactly one table, named after its storage plugin.",
+  }),
+  plugin: defaulted(named(PLUGIN), {
+    to: {},
+    doc: "Plugins of one's own, by the name that other tables use.",
+  }),
+  uploads: defaulted(UPLOADS, { to: {}, doc: "Limits of pushes." }),
+  log: defaulted(LOG, { to: {}, doc: "The log: JSON lines on standard error." }),
+});
+
+/** What `sreg.toml` says, before the tables of plugins are read. */
+export type SregTable = KindValue<typeof SREG>;
+
+/** A plugin as `[plugin.<name>]` declares it. */
+export type DeclaredPlugin = KindValue<typeof PLUGIN>;
