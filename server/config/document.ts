@@ -53,7 +53,7 @@ export function parseDocument(source: DocumentSource, flags: readonly FlagValue[
     if (flag) return void found.push({ start: -1, problem: { origin: flag.flag, key, message } });
     const span = findSpan(marks, path, target);
     const mark = span && formatSpan(text, span);
-    found.push({ start: span?.start ?? 0, problem: { origin, key, message, ...(mark && { mark }) } });
+    found.push({ start: span?.start ?? -1, problem: { origin, key, message, ...(mark && { mark }) } });
   };
   return {
     origin,

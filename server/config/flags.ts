@@ -21,6 +21,8 @@ const ADDRESS = /^(?:\[([^\[\]]+)\]|([^:\[\]]+)):([0-9]{1,5})$/;
 /** The values that flags stand for. Their paths are relative to `folder`. Throws a `ConfigError`. */
 export function flagValues(overrides: ConfigOverrides, folder: string): FlagValue[] {
   const { addr, dataDir, cert, key, verbose } = overrides;
+  if (cert !== undefined && key === undefined) throw refused("--cert", "expected --key beside it");
+  if (key !== undefined && cert === undefined) throw refused("--key", "expected --cert beside it");
   const file = (flag: string, text: string | undefined, path: readonly string[]): FlagValue[] =>
     text === undefined ? [] : [{ path, flag, value: text && resolve(folder, text) }];
   return [
@@ -35,11 +37,14 @@ export function flagValues(overrides: ConfigOverrides, folder: string): FlagValu
 function addressValues(addr: string): FlagValue[] {
   const [, bracketed, plain, port] = ADDRESS.exec(addr) ?? [];
   if (port === undefined) {
-    const message = `expected HOST:PORT, an IPv6 address in brackets, found ${JSON.stringify(addr)}`;
-    throw new ConfigError([{ origin: "--addr", key: "", message }]);
+    throw refused("--addr", `expected HOST:PORT, an IPv6 address in brackets, found ${JSON.stringify(addr)}`);
   }
   return [
     { path: ["server", "bind_address"], flag: "--addr", value: bracketed ?? plain! },
     { path: ["server", "port"], flag: "--addr", value: BigInt(port) },
   ];
+}
+
+function refused(origin: string, message: string): ConfigError {
+  return new ConfigError([{ origin, key: "", message }]);
 }

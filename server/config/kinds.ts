@@ -114,8 +114,13 @@ export interface Later {
 export function formatFound(value: TomlValue): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return value instanceof Date ? "a date" : "a table";
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+  const shown = typeof value === "string" ? JSON.stringify(value) : formatNumber(value);
   return shown.length > FOUND_LENGTH_MAX ? `${shown.slice(0, FOUND_LENGTH_MAX)}…` : shown;
+}
+
+/** A float shows that it is one. */
+function formatNumber(value: number | bigint | boolean): string {
+  return Number.isInteger(value) ? (value as number).toFixed(1) : String(value);
 }
 
 function withLimits(parse: (text: string) => number | undefined, limits: UnitLimits) {

@@ -30,7 +30,7 @@ export async function loadConfig(source: ConfigSource): Promise<Config> {
   const { file, overrides = {}, cwd = Deno.cwd() } = source;
   const folder = file === undefined ? cwd : dirname(resolve(cwd, file));
   const text = source.text ?? (file === undefined ? "" : await readTextFile(resolve(cwd, file), file));
-  const document = parseDocument({ origin: file ?? "sreg.toml", folder, text }, flagValues(overrides, cwd));
+  const document = parseDocument({ origin: file ?? "(no file)", folder, text }, flagValues(overrides, cwd));
   const { place } = document;
   const { server, storage, plugin, uploads, log } = SREG.readPartly(document.value, place);
   if (server?.tls) await checkTls(server.tls, place.child("server").child("tls"));

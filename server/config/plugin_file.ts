@@ -49,6 +49,8 @@ export const PLUGIN_FILE = table({
 
 /** What a `plugin.toml` says. */
 export interface PluginFile {
+  /** The folder that holds it: absolute. */
+  readonly folder: string;
   readonly name: string;
   readonly kind: PluginKind;
   /** The file of its module, in its folder. */
@@ -72,7 +74,7 @@ export async function readPluginFile(folder: string): Promise<PluginFile> {
     document.place.child("entry").fail("no such file in the plugin's folder");
   }
   refuseProblems(document);
-  return { name, kind, entry, permissions, options: settings };
+  return { folder, name, kind, entry, permissions, options: settings };
 }
 
 function refuseProblems(document: Document): void {

@@ -39,7 +39,7 @@ export async function readStorage(tables: PluginTables, root: Place): Promise<Pl
   for (const [name] of others) {
     at.child(name).fail(`expected one storage plugin, found ${first[0]} already`, "key");
   }
-  return await readPlugin("storage", { name: first[0], table: first[1], declared: tables.plugin });
+  return await readPlugin("storage", { name: first[0], table: first[1], declared: tables.plugin, root });
 }
 
 /** Tells `root` of plugins that are declared in vain. */
@@ -56,38 +56,41 @@ interface PluginUse {
   /** Its table of settings. */
   readonly table: Later;
   readonly declared: ReadonlyMap<string, DeclaredPlugin>;
+  readonly root: Place;
 }
 
 async function readPlugin(kind: PluginKind, use: PluginUse): Promise<PluginConfig | undefined> {
-  const { name, table } = use;
+  const { name, table, declared, root } = use;
   const builtIn = await listBuiltIn(kind);
-  const own = use.declared.get(name);
-  if (own && builtIn.includes(name)) {
-    return table.at.fail(
-      `expected one ${kind} plugin of that name, found it built in and in [plugin.${name}]`,
-      "key",
-    );
-  }
+  const own = declared.get(name);
+  const at = own ? root.child("plugin").child(name) : table.at;
+  if (own && builtIn.includes(name)) return at.fail(`a built-in ${kind} plugin has this name already`, "key");
   if (!own && !builtIn.includes(name)) {
-    return table.at.fail(unknownPlugin({ kind, name, known: [...builtIn, ...use.declared.keys()] }), "key");
+    return at.fail(unknownPlugin({ kind, name, known: [...builtIn, ...declared.keys()] }), "key");
   }
-  const folder = own?.path ?? join(BUILT_IN, kind, name);
-  const file = await readFileOf(folder, table.at);
-  if (file && file.kind !== kind) {
-    return table.at.fail(`expected a ${kind} plugin, found one of kind ${file.kind}`, "key");
-  }
+  const file = await readPluginFolder(
+    kind,
+    own ? { folder: own.path, at: at.child("path") } : { folder: join(BUILT_IN, kind, name), at },
+  );
   const options = file?.options.read(table.value, table.at);
   if (!file || !options) return undefined;
-  const { entry, permissions } = file;
+  const { folder, entry, permissions } = file;
   const wall = own
     ? { isolation: own.isolation, granted: own.permissions }
     : { isolation: "worker" as const };
   return Object.freeze({ name, kind, folder, entry, permissions, options, ...wall });
 }
 
-async function readFileOf(folder: string, at: Place): Promise<PluginFile | undefined> {
-  if (await isFile(join(folder, "plugin.toml"))) return await readPluginFile(folder);
-  return at.fail(`expected a plugin, found no plugin.toml in ${folder}`, "key");
+/** The `plugin.toml` of a folder, which must be of a plugin of `kind`. */
+async function readPluginFolder(
+  kind: PluginKind,
+  { folder, at }: { readonly folder: string; readonly at: Place },
+): Promise<PluginFile | undefined> {
+  if (!await isFile(join(folder, "plugin.toml"))) {
+    return at.fail(`expected a folder with a plugin.toml, found none in ${folder}`);
+  }
+  const file = await readPluginFile(folder);
+  return file.kind === kind ? file : at.fail(`expected a ${kind} plugin, found one of kind ${file.kind}`);
 }
 
 function unknownPlugin(
