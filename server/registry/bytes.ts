@@ -23,14 +23,10 @@ export function relayBytes(body: Bytes, around: (read: Read) => ReturnType<Read>
       const request = (controller as ReadableByteStreamController).byobRequest!;
       const view = request.view as Chunk;
       const { done, value } = await around(() => source.read(view));
-      if (done) {
-        controller.close();
-        request.respond(0);
-      } else if (source.fills) {
-        request.respondWithNewView(value);
-      } else {
-        controller.enqueue(value);
-      }
+      if (done) controller.close();
+      if (source.fills && value) request.respondWithNewView(value);
+      else if (done) request.respond(0);
+      else controller.enqueue(value);
     },
     cancel: (reason) => source.cancel(reason),
   });
