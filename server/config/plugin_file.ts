@@ -40,6 +40,7 @@ export const PLUGIN_FILE = table({
   kind: required(choice(PLUGIN_KINDS), "The contract that it serves."),
   version: required(VERSION, "Its version."),
   entry: required(ENTRY, "The file of its module, in its folder."),
+  description: optional(text(), "What it does, in one sentence."),
   permissions: defaulted(PERMISSIONS, {
     to: {},
     doc: 'What it needs, as templates over its options (`"{root_dir}"`); nothing else is granted.',

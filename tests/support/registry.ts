@@ -50,14 +50,15 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
     await Deno.writeTextFile(`${scratch}/sreg.toml`, options.config);
     configArguments.push("--config", `${scratch}/sreg.toml`);
   }
+  // A configuration that chooses its storage says where the data are; the flag would contradict it.
+  const dataArguments = options.config?.includes("[storage.") ? [] : ["--data-dir", dataDir];
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...sregArguments(),
       "serve",
       "--addr",
       "127.0.0.1:0",
-      "--data-dir",
-      dataDir,
+      ...dataArguments,
       ...configArguments,
       ...(options.args ?? []),
     ],

@@ -1,0 +1,42 @@
+import { loadConfig } from "../../server/config/mod.ts";
+import { PLUGIN_FILE, readPluginFile } from "../../server/config/plugin_file.ts";
+import { SREG } from "../../server/config/schema.ts";
+import { assertEquals } from "../support/assert.ts";
+import { ROOT } from "../support/registry.ts";
+import { describeFields, describeTables, type Reference } from "./reference.ts";
+
+/** The rows of the page's tables, by their headings; without the padding that the formatter gives them. */
+function readReference(page: string): Reference {
+  const tables = new Map<string, string[]>();
+  for (const section of page.split(/^## /m).slice(1)) {
+    const heading = /^`(.*)`/.exec(section)?.[1] ?? "";
+    const rows = section.split("\n").filter((line) => line.startsWith("|")).slice(2);
+    if (rows.length > 0) tables.set(heading, rows.map((row) => row.replace(/ +/g, " ")));
+  }
+  return tables;
+}
+
+Deno.test("docs/sreg.example.toml is a configuration, and shows the defaults", async () => {
+  const config = await loadConfig({ file: "docs/sreg.example.toml", cwd: ROOT });
+  assertEquals(config, await loadConfig({ cwd: `${ROOT}docs` }));
+});
+
+Deno.test("docs/sreg.example.toml names every key of sreg.toml", async () => {
+  const text = await Deno.readTextFile(`${ROOT}docs/sreg.example.toml`);
+  for (const [heading, rows] of describeTables(SREG, [])) {
+    const keys = rows.map((row) => /`(\w+)`/.exec(row)![1]!);
+    const missing = keys.filter((key) => !new RegExp(`\\b${key} = `).test(text));
+    assertEquals(heading.endsWith(".permissions]") ? [] : missing, []);
+  }
+});
+
+Deno.test("docs/configuration.md says of every key its value, default and meaning", async () => {
+  const { options } = await readPluginFile(`${ROOT}plugins/storage/fs`);
+  const expected = new Map([
+    ...describeTables(SREG, []),
+    ["[storage.fs]", describeFields(options.fields)],
+    ...describeTables(PLUGIN_FILE, []),
+  ]);
+  const page = readReference(await Deno.readTextFile(`${ROOT}docs/configuration.md`));
+  assertEquals(Object.fromEntries(page), Object.fromEntries(expected));
+});
