@@ -6,7 +6,7 @@
 
 import { statfsSync } from "node:fs";
 import { Connection, type Target } from "./client.ts";
-import { type Content, createSource } from "./content.ts";
+import { createSource } from "./content.ts";
 import type { Run } from "./measure.ts";
 import { always, eachPage, everyPage, isServed, read } from "./reads.ts";
 import {
@@ -53,7 +53,7 @@ export interface Scene {
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const PUSHED_BYTES_MAX = 512 * MIB;
+const PUSHED_BYTES_MAX = 256 * MIB;
 const MEMORY_UPLOADS = 64;
 const run = crypto.randomUUID().slice(0, 8);
 
@@ -62,7 +62,7 @@ export function createScenes(sizes: Sizes): Scene[] {
   return [
     manifests(),
     blobs([4 * KIB, MIB, 100 * MIB, 1024 * MIB].filter((bytes) => bytes <= sizes.blobBytesMax)),
-    pushes([MIB, 10 * MIB, 100 * MIB].filter((bytes) => bytes <= sizes.pushBytesMax)),
+    ...[MIB, 10 * MIB, 100 * MIB].filter((bytes) => bytes <= sizes.pushBytesMax).map(pushes),
     manifestPushes(),
     tags(sizes.tags),
     catalog(sizes.repositories),
@@ -114,35 +114,32 @@ function blobs(allBytes: readonly number[]): Scene {
   };
 }
 
-function pushes(allBytes: readonly number[]): Scene {
+function pushes(bytes: number): Scene {
   const forms: UploadForm[] = ["monolithic", "streamed"];
-  const kinds = allBytes.flatMap((bytes) =>
-    forms.flatMap((form) =>
-      ["new", "repeated"].map((age) => ({
-        bytes,
-        form,
-        age,
-        name: `push ${formatBytes(bytes)} ${form} ${age}`,
-      }))
-    )
+  const kinds = forms.flatMap((form) =>
+    ["new", "repeated"].map((age) => ({ form, age, name: `push ${formatBytes(bytes)} ${form} ${age}` }))
   );
   return {
     name: "pushes",
     alone: false,
-    rows: kinds.flatMap(({ name, bytes, age }) =>
-      rows(name, age === "new" ? [1, 8] : [1], Math.ceil(PUSHED_BYTES_MAX / bytes))
-    ),
+    rows: kinds.flatMap(({ name, age }) => pushRows(name, bytes, age === "new" ? [1, 8] : [1])),
     seed(target) {
-      const sources = new Map(allBytes.map((bytes) => [bytes, createSource(bytes)]));
+      const source = createSource(bytes);
+      const same = source();
       const repository = `bench-${run}/pushes`;
-      return Promise.resolve(Object.fromEntries(kinds.map(({ name, bytes, form, age }) => {
-        const source = sources.get(bytes)!;
-        const same = source();
-        const next = age === "new" ? source : (): Content => same;
+      return Promise.resolve(Object.fromEntries(kinds.map(({ name, form, age }): [string, Run] => {
+        const next = age === "new" ? source : () => same;
         return [name, (connection) => pushBlob(target, connection, { repository, content: next(), form })];
       })));
     },
   };
+}
+
+/** Bounded, so that a round does not fill the disk, but never below one push on each connection. */
+function pushRows(name: string, bytes: number, connections: readonly number[]): Row[] {
+  return connections.flatMap((count) =>
+    rows(name, [count], Math.max(count, Math.floor(PUSHED_BYTES_MAX / bytes)))
+  );
 }
 
 function manifestPushes(): Scene {
