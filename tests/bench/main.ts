@@ -16,9 +16,20 @@ const ROUNDS = 5;
 const SREG: Contender = { name: "sreg", start: startSreg };
 const PEER: Contender = { name: PEER_PROGRAM, start: startPeer };
 
-if (import.meta.main) Deno.exit(await main(parseArguments(Deno.args)));
+if (import.meta.main) Deno.exit(await main());
 
-async function main(args: Arguments): Promise<number> {
+async function main(): Promise<number> {
+  let args: Arguments;
+  try {
+    args = parseArguments(Deno.args);
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+  return await bench(args);
+}
+
+async function bench(args: Arguments): Promise<number> {
   const contenders = contendersOf(args.choice);
   if (contenders.length === 0) {
     console.log(USAGE);
