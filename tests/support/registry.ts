@@ -45,23 +45,9 @@ export function sregArguments(): string[] {
 export async function startRegistry(options: RegistryOptions = {}): Promise<RunningRegistry> {
   const scratch = await Deno.makeTempDir({ prefix: "sreg-test-" });
   const dataDir = options.dataDir ?? `${scratch}/data`;
-  const configArguments = [];
-  if (options.config !== undefined) {
-    await Deno.writeTextFile(`${scratch}/sreg.toml`, options.config);
-    configArguments.push("--config", `${scratch}/sreg.toml`);
-  }
-  // A configuration that chooses its storage says where the data are; the flag would contradict it.
-  const dataArguments = options.config?.includes("[storage.") ? [] : ["--data-dir", dataDir];
+  if (options.config !== undefined) await Deno.writeTextFile(`${scratch}/sreg.toml`, options.config);
   const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...sregArguments(),
-      "serve",
-      "--addr",
-      "127.0.0.1:0",
-      ...dataArguments,
-      ...configArguments,
-      ...(options.args ?? []),
-    ],
+    args: serveArguments(options, { scratch, dataDir }),
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
@@ -103,6 +89,16 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
     kill: async () => void await end("SIGKILL"),
     [Symbol.asyncDispose]: async () => void await stop(),
   };
+}
+
+function serveArguments(
+  { config, args = [] }: RegistryOptions,
+  { scratch, dataDir }: { readonly scratch: string; readonly dataDir: string },
+): string[] {
+  // A configuration that chooses its storage says where the data are; the flag would contradict it.
+  const data = config?.includes("[storage.") ? [] : ["--data-dir", dataDir];
+  const file = config === undefined ? [] : ["--config", `${scratch}/sreg.toml`];
+  return [...sregArguments(), "serve", "--addr", "127.0.0.1:0", ...data, ...file, ...args];
 }
 
 function collect(stream: ReadableStream<Uint8Array>) {
