@@ -1,7 +1,17 @@
+import fc from "fast-check";
 import { assert, assertEquals, assertRejects } from "../../tests/support/assert.ts";
 import { fromFileUrl, join } from "../../tests/support/paths.ts";
-import { type Config, ConfigError, type ConfigOverrides, loadConfig, resolveConfigFile } from "./mod.ts";
+import { hasProgram } from "../../tests/support/programs.ts";
+import {
+  type Config,
+  ConfigError,
+  type ConfigOverrides,
+  loadConfig,
+  resolveConfigFile,
+  type SourceMark,
+} from "./mod.ts";
 
+const NO_OPENSSL = !hasProgram("openssl");
 const PLUGINS = fromFileUrl(new URL("../../plugins/storage/", import.meta.url));
 
 /** A folder with a certificate, keys and a plugin, and what is loaded in it. */
@@ -129,7 +139,6 @@ root = "./data"`);
 
 Deno.test("Flags go before the file", async (t) => {
   await using folder = await Folder.create();
-  await folder.writeCertificate("a");
   const text = '[server]\nport = 1\n[storage.fs]\nroot_dir = "./a"\n[log]\nlevel = "warn"';
 
   await t.step("--addr HOST:PORT", async () => {
@@ -148,13 +157,6 @@ Deno.test("Flags go before the file", async (t) => {
       overrides: { dataDir: "b" },
     });
     assertEquals(storage.options, { root_dir: join(folder.path, "b") });
-  });
-  await t.step("--cert FILE and --key FILE", async () => {
-    const { server } = await folder.load(text, { cert: "a.crt", key: "a.key" });
-    assertEquals(server.tls, {
-      serverCertificateBundle: join(folder.path, "a.crt"),
-      serverPrivateKey: join(folder.path, "a.key"),
-    });
   });
   await t.step("--verbose", async () => {
     assertEquals((await folder.load(text, { verbose: true })).log, { level: "debug" });
@@ -321,14 +323,69 @@ Deno.test("loadConfig() refuses", async (t) => {
   }
 });
 
-Deno.test("loadConfig() refuses TLS files", async (t) => {
+Deno.test("loadConfig() takes any text, or shows a line of it", async () => {
+  await using folder = await Folder.create(MINE);
+  const example = await Deno.readTextFile(
+    fromFileUrl(new URL("../../docs/sreg.example.toml", import.meta.url)),
+  );
+  const pieces = [
+    " ",
+    "\n",
+    "=",
+    "[",
+    "]",
+    "{",
+    "}",
+    '"',
+    "'",
+    ",",
+    ".",
+    "#",
+    "1",
+    "x",
+    "é",
+    "[[storage]]\n",
+    '"""',
+  ];
+  const edit = fc.record({
+    at: fc.nat(example.length),
+    removed: fc.nat(12),
+    inserted: fc.constantFrom("", ...pieces),
+  });
+  await fc.assert(fc.asyncProperty(fc.array(edit, { maxLength: 4 }), async (edits) => {
+    let text = example;
+    for (const { at, removed, inserted } of edits) {
+      text = text.slice(0, at) + inserted + text.slice(at + removed);
+    }
+    const error = await folder.load(text).then(() => undefined, (error: unknown) => error);
+    if (error === undefined) return;
+    assert(error instanceof ConfigError, `${error}`);
+    for (const { mark } of error.problems) assertMarked(text, mark);
+  }));
+});
+
+function assertMarked(text: string, mark: SourceMark | undefined): void {
+  if (mark === undefined) return;
+  const line = text.split("\n")[mark.line - 1];
+  assertEquals(mark.text, line?.trimEnd());
+  assert(mark.column >= 1 && mark.length >= 1 && mark.column - 1 <= [...line!].length);
+}
+
+async function testTls(t: Deno.TestContext): Promise<void> {
   await using folder = await Folder.create({ "not.pem": "hello" });
   await folder.writeCertificate("a");
   await folder.writeCertificate("b");
   const load = (cert: string, key: string) =>
     folder.refused(`[server.tls]\nserver_certificate_bundle = "${cert}"\nserver_private_key = "${key}"`);
 
-  await t.step("that are not there", async () => {
+  await t.step("takes a certificate and its key", async () => {
+    const { server } = await folder.load("", { cert: "a.crt", key: "a.key" });
+    assertEquals(server.tls, {
+      serverCertificateBundle: join(folder.path, "a.crt"),
+      serverPrivateKey: join(folder.path, "a.key"),
+    });
+  });
+  await t.step("refuses files that are not there", async () => {
     assertEquals(
       await load("c.crt", "a.key"),
       "sreg.toml:2:29: server.tls.server_certificate_bundle: expected a PEM certificate, " +
@@ -336,14 +393,14 @@ Deno.test("loadConfig() refuses TLS files", async (t) => {
         '  2 | server_certificate_bundle = "c.crt"\n    |                             ^^^^^^^',
     );
   });
-  await t.step("that are no PEM files", async () => {
+  await t.step("refuses files that are no PEM files", async () => {
     assertEquals(
       await load("a.crt", "not.pem"),
       "sreg.toml:3:22: server.tls.server_private_key: expected a PEM private key, found none in ~/not.pem\n" +
         '  3 | server_private_key = "not.pem"\n    |                      ^^^^^^^^^',
     );
   });
-  await t.step("that do not belong together", async () => {
+  await t.step("refuses files that do not belong together", async () => {
     assertEquals(
       await load("a.crt", "b.key"),
       "sreg.toml:3:22: server.tls.server_private_key: expected the private key of the certificate, " +
@@ -351,13 +408,15 @@ Deno.test("loadConfig() refuses TLS files", async (t) => {
         '  3 | server_private_key = "b.key"\n    |                      ^^^^^^^',
     );
   });
-  await t.step("that a flag names", async () => {
+  await t.step("refuses files that a flag names", async () => {
     assertEquals(
       await folder.refused("", { cert: "c.crt", key: "a.key" }),
       "--cert: server.tls.server_certificate_bundle: expected a PEM certificate, cannot read ~/c.crt: no such file",
     );
   });
-});
+}
+
+Deno.test({ name: "loadConfig() with TLS (certificates by openssl)", ignore: NO_OPENSSL, fn: testTls });
 
 Deno.test("loadConfig() refuses a file that is not there, or not UTF-8", async () => {
   await using folder = await Folder.create();
