@@ -1,7 +1,7 @@
-import { loadConfig } from "../../server/config/mod.ts";
+import { ConfigError, loadConfig } from "../../server/config/mod.ts";
 import { PLUGIN_FILE, readPluginFile } from "../../server/config/plugin_file.ts";
 import { SREG } from "../../server/config/schema.ts";
-import { assertEquals } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import { ROOT } from "../support/registry.ts";
 import { describeFields, describeTables, type Reference } from "./reference.ts";
 
@@ -39,4 +39,12 @@ Deno.test("docs/configuration.md says of every key its value, default and meanin
   ]);
   const page = readReference(await Deno.readTextFile(`${ROOT}docs/configuration.md`));
   assertEquals(Object.fromEntries(page), Object.fromEntries(expected));
+});
+
+Deno.test("docs/configuration.md shows mistakes as they are shown", async () => {
+  const text = '[server]\nprot = 5000\n\n[uploads]\nstall_timeout = "2h"\n';
+  const error = await loadConfig({ file: "sreg.toml", text, cwd: ROOT }).catch((error: unknown) => error);
+  assert(error instanceof ConfigError);
+  const page = await Deno.readTextFile(`${ROOT}docs/configuration.md`);
+  assertEquals(/\$ sreg serve\nsreg: ([^]*?)\n```/.exec(page)?.[1], error.message);
 });
