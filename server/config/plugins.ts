@@ -60,18 +60,10 @@ interface PluginUse {
 }
 
 async function readPlugin(kind: PluginKind, use: PluginUse): Promise<PluginConfig | undefined> {
-  const { name, table, declared, root } = use;
-  const builtIn = await listBuiltIn(kind);
-  const own = declared.get(name);
-  const at = own ? root.child("plugin").child(name) : table.at;
-  if (own && builtIn.includes(name)) return at.fail(`a built-in ${kind} plugin has this name already`, "key");
-  if (!own && !builtIn.includes(name)) {
-    return at.fail(unknownPlugin({ kind, name, known: [...builtIn, ...declared.keys()] }), "key");
-  }
-  const file = await readPluginFolder(
-    kind,
-    own ? { folder: own.path, at: at.child("path") } : { folder: join(BUILT_IN, kind, name), at },
-  );
+  const { name, table } = use;
+  const own = use.declared.get(name);
+  const found = await findFolder(kind, use);
+  const file = found && await readPluginFolder(kind, found);
   const options = file?.options.read(table.value, table.at);
   if (!file || !options) return undefined;
   const { folder, entry, permissions } = file;
@@ -81,10 +73,30 @@ async function readPlugin(kind: PluginKind, use: PluginUse): Promise<PluginConfi
   return Object.freeze({ name, kind, folder, entry, permissions, options, ...wall });
 }
 
+interface FoundFolder {
+  readonly folder: string;
+  /** What names it. */
+  readonly at: Place;
+}
+
+/** The folder of a plugin: the built-in one's, or the one that the operator declared. */
+async function findFolder(kind: PluginKind, use: PluginUse): Promise<FoundFolder | undefined> {
+  const { name, table, declared, root } = use;
+  const builtIn = await listBuiltIn(kind);
+  const own = declared.get(name);
+  if (!own && builtIn.includes(name)) return { folder: join(BUILT_IN, kind, name), at: table.at };
+  if (!own) {
+    return table.at.fail(unknownPlugin({ kind, name, known: [...builtIn, ...declared.keys()] }), "key");
+  }
+  const at = root.child("plugin").child(name);
+  if (builtIn.includes(name)) return at.fail(`a built-in ${kind} plugin has this name already`, "key");
+  return { folder: own.path, at: at.child("path") };
+}
+
 /** The `plugin.toml` of a folder, which must be of a plugin of `kind`. */
 async function readPluginFolder(
   kind: PluginKind,
-  { folder, at }: { readonly folder: string; readonly at: Place },
+  { folder, at }: FoundFolder,
 ): Promise<PluginFile | undefined> {
   if (!await isFile(join(folder, "plugin.toml"))) {
     return at.fail(`expected a folder with a plugin.toml, found none in ${folder}`);
