@@ -1,0 +1,104 @@
+/**
+ * `sreg`: the server's command line.
+ *
+ * @module
+ */
+
+import { Command } from "@commander-js/extra-typings";
+import {
+  type Config,
+  ConfigError,
+  type ConfigOverrides,
+  loadConfig,
+  resolveConfigFile,
+} from "./config/mod.ts";
+import { listen } from "./http/listen.ts";
+import { createLog } from "./observe/log.ts";
+import { createServer } from "./server.ts";
+
+/** How long requests may go on after a signal to stop. */
+const STOP_GRACE_MS = 25_000;
+
+const DENO_LEAST = [2, 9, 6];
+
+const program = new Command("sreg").description("An OCI container registry");
+
+program.command("serve")
+  .description("start the registry")
+  .option("-c, --config <file>", "configuration file (default: sreg.toml, else config.toml, if there is one)")
+  .option("--addr <host:port>", "address to listen on (default: 127.0.0.1:5000)")
+  .option("--data-dir <dir>", "where to keep the data (default: ./data)")
+  .option("--cert <file>", "certificate for HTTPS: a PEM file, with the chain")
+  .option("--key <file>", "private key of the certificate: a PEM file")
+  .option("--verbose", "log everything, each request too")
+  .addHelpText("after", "\nExample:\n  $ sreg serve --addr 127.0.0.1:5000 --data-dir ./data\n")
+  .action(({ config, ...overrides }) => serve(config, overrides));
+
+try {
+  checkRuntime();
+  await program.parseAsync(Deno.args, { from: "user" });
+} catch (error) {
+  const reason = error instanceof ConfigError || Deno.env.has("SREG_STACK")
+    ? String(error)
+    : (error as Error).message;
+  Deno.stderr.writeSync(new TextEncoder().encode(`sreg: ${reason}\n`));
+  Deno.exit(1);
+}
+
+async function serve(file: string | undefined, overrides: ConfigOverrides): Promise<void> {
+  const found = await resolveConfigFile(Deno.cwd(), file);
+  const config = await loadConfig({ ...(found !== undefined && { file: found }), overrides });
+  const log = createLog(config.log.level);
+  const server = await createServer(config, log);
+  const listener = listen(await listenOptions(config), server.fetch);
+  announce(listener.url);
+  await untilSignal();
+  log.info("Stopping: requests under way may end");
+  await listener.close(STOP_GRACE_MS);
+  await server.close();
+  Deno.exit(0);
+}
+
+async function listenOptions({ server }: Config) {
+  const { bindAddress: hostname, port, tls } = server;
+  if (!tls) return { hostname, port };
+  const [certificate, privateKey] = await Promise.all([
+    Deno.readTextFile(tls.serverCertificateBundle),
+    Deno.readTextFile(tls.serverPrivateKey),
+  ]);
+  return { hostname, port, tls: { certificate, privateKey } };
+}
+
+/** One line with the address; for a person also what to type next. */
+function announce(url: string): void {
+  const { host } = new URL(url);
+  const next = `Push a first image:  skopeo copy ${
+    url.startsWith("https") ? "" : "--dest-tls-verify=false "
+  }docker://docker.io/library/alpine docker://${host}/alpine:latest\n`;
+  const text = `sreg listens on ${url}\n${Deno.stdout.isTerminal() ? next : ""}`;
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}
+
+/** Waits for Ctrl-C or a polite kill; the second one ends the process at once. */
+function untilSignal(): Promise<void> {
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let signalled = false;
+  for (const signal of signals) {
+    Deno.addSignalListener(signal, () => {
+      if (signalled) Deno.exit(130);
+      signalled = true;
+      resolve();
+    });
+  }
+  return promise;
+}
+
+function checkRuntime(): void {
+  const version = Deno.version.deno.split(".").map(Number);
+  const difference = DENO_LEAST.map((least, index) => version[index]! - least).find((part) => part !== 0) ??
+    0;
+  if (difference < 0) {
+    throw new Error(`Deno ${DENO_LEAST.join(".")} or newer is needed; this is ${Deno.version.deno}`);
+  }
+}
