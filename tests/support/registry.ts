@@ -11,7 +11,7 @@ export interface RegistryOptions {
   readonly dataDir?: string;
   /** Further arguments of `sreg serve`. */
   readonly args?: readonly string[];
-  /** Text of its configuration file; default: none. */
+  /** Text of its configuration file; default: none. Where it has a `[storage.…]` table, `dataDir` is not used. */
   readonly config?: string;
   /** Further environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -46,6 +46,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
   const scratch = await Deno.makeTempDir({ prefix: "sreg-test-" });
   const dataDir = options.dataDir ?? `${scratch}/data`;
   if (options.config !== undefined) await Deno.writeTextFile(`${scratch}/sreg.toml`, options.config);
+  const hasStorage = options.config?.includes("[storage.") ?? false;
   const child = new Deno.Command(Deno.execPath(), {
     args: serveArguments(options, { scratch, dataDir }),
     cwd: ROOT,
