@@ -38,10 +38,8 @@ try {
   checkRuntime();
   await program.parseAsync(Deno.args, { from: "user" });
 } catch (error) {
-  const reason = error instanceof ConfigError || Deno.env.has("SREG_STACK")
-    ? String(error)
-    : (error as Error).message;
-  Deno.stderr.writeSync(new TextEncoder().encode(`sreg: ${reason}\n`));
+  const { message } = error as Error;
+  Deno.stderr.writeSync(new TextEncoder().encode(`sreg: ${message}\n`));
   Deno.exit(1);
 }
 
