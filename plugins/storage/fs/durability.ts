@@ -1,0 +1,64 @@
+interface Turn {
+  readonly running: Promise<void>;
+  next?: Promise<void>;
+}
+
+/**
+ * Makes what changed in directories durable, with as few fsyncs as overlapping callers allow: who asks while one is
+ * running shares the one that follows it.
+ */
+export class Durability {
+  readonly #fsync: (directory: string) => Promise<void>;
+  readonly #turns = new Map<string, Turn>();
+  /** Directories that were made here and whose entry in their parent may not be durable yet, each by its making. */
+  readonly #fresh = new Map<string, symbol>();
+
+  /** `fsync` makes the entries of one directory durable. */
+  constructor(fsync: (directory: string) => Promise<void>) {
+    this.#fsync = fsync;
+  }
+
+  /** Notes that a directory was made. */
+  made(directory: string): void {
+    this.#fresh.set(directory, Symbol());
+  }
+
+  /** Notes that a directory was removed. */
+  removed(directory: string): void {
+    this.#fresh.delete(directory);
+  }
+
+  /** Answers when what `directory` has in it now, and the way to it from the root, survives a power cut. */
+  async sync(directory: string, parentOf: (directory: string) => string): Promise<void> {
+    const turns = [this.#join(directory)];
+    for (let fresh = directory; this.#fresh.has(fresh); fresh = parentOf(fresh)) {
+      turns.push(this.#joinFor(fresh, parentOf(fresh)));
+    }
+    await Promise.all(turns);
+  }
+
+  async #joinFor(fresh: string, parent: string): Promise<void> {
+    const making = this.#fresh.get(fresh);
+    await this.#join(parent);
+    // In the meantime it may have been removed and made again.
+    if (this.#fresh.get(fresh) === making) this.#fresh.delete(fresh);
+  }
+
+  /** An fsync that begins after this call. */
+  #join(directory: string): Promise<void> {
+    const turn = this.#turns.get(directory);
+    if (!turn) return this.#begin(directory);
+    const begin = () => this.#begin(directory);
+    return turn.next ??= turn.running.then(begin, begin);
+  }
+
+  #begin(directory: string): Promise<void> {
+    const turn: Turn = { running: this.#fsync(directory) };
+    this.#turns.set(directory, turn);
+    const end = () => {
+      if (!turn.next) this.#turns.delete(directory);
+    };
+    turn.running.then(end, end);
+    return turn.running;
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * The storage contract on a directory tree: the object `a/b` is the file `a/b` under `root_dir`.
+ *
+ * What is put is written to a file aside, made durable, and renamed into its place in the same turn in which its
+ * condition is tested; then the directory is made durable. `%temp` holds the files aside: `%` is in no key.
+ *
+ * @module
+ */
+
+import { hash } from "node:crypto";
+import { PluginError } from "../../contract/error.ts";
+import type { CreatePlugin } from "../../contract/plugin.ts";
+import {
+  type Bytes,
+  type ByteSpan,
+  type DeleteCondition,
+  type ListPage,
+  type Location,
+  type ObjectFacts,
+  type OpenedObject,
+  type PutCondition,
+  type Storage,
+  type StoredValue,
+  VALUE_BYTES_MAX,
+} from "../../contract/storage.ts";
+import { readSpan, writeBody, writeWhole } from "./bytes.ts";
+import { failure, meansAbsent } from "./failure.ts";
+import { directoryOf, Paths } from "./paths.ts";
+import { Tree } from "./tree.ts";
+
+/** The settings of the plugin. */
+export interface FsOptions {
+  /** The directory of the objects. */
+  readonly root_dir: string;
+}
+
+const TEMPORARY = "%temp";
+
+/** Opens the store in `root_dir`, which is made if need be, and removes what a crash has left aside. */
+export const create: CreatePlugin<Storage, FsOptions> = ({ root_dir }) => {
+  try {
+    Deno.mkdirSync(`${root_dir}/${TEMPORARY}`, { recursive: true });
+    for (const { name } of Deno.readDirSync(`${root_dir}/${TEMPORARY}`)) {
+      Deno.removeSync(`${root_dir}/${TEMPORARY}/${name}`);
+    }
+    return openStore(root_dir, { folds: exists(`${root_dir}/${TEMPORARY.toUpperCase()}`) });
+  } catch (error) {
+    throw failure("open the store", root_dir, error);
+  }
+};
+
+/** Opens the store in a root that `create` has made ready. `folds`: its file system takes `A` and `a` for the same. */
+export function openStore(root: string, options: { readonly folds: boolean }): Storage {
+  return new FsStorage(new Tree(new Paths(root, options)));
+}
+
+class FsStorage implements Storage {
+  readonly #tree: Tree;
+  readonly #paths: Paths;
+
+  constructor(tree: Tree) {
+    this.#tree = tree;
+    this.#paths = tree.paths;
+  }
+
+  stat(key: string): Promise<ObjectFacts | undefined> {
+    return this.#attempt("stat", key, () => {
+      const info = this.#tree.stat(key);
+      return info && facts(info);
+    });
+  }
+
+  get(key: string): Promise<StoredValue | undefined> {
+    return this.#attempt("get", key, () => this.#read(key));
+  }
+
+  open(key: string, span?: ByteSpan): Promise<OpenedObject | undefined> {
+    return this.#attempt("open", key, () => {
+      const info = this.#tree.stat(key);
+      if (!info) return undefined;
+      const path = this.#paths.file(key);
+      return { ...facts(info), body: readSpan(path, span ?? { offset: 0, length: info.size }) };
+    });
+  }
+
+  put(
+    key: string,
+    bytes: Uint8Array<ArrayBuffer>,
+    condition: PutCondition = {},
+  ): Promise<{ readonly etag: string }> {
+    return this.#attempt("put", key, async () => {
+      if (bytes.length > VALUE_BYTES_MAX) throw tooLarge("put", key, bytes.length);
+      const etag = etagOf(bytes);
+      this.#check(key, condition);
+      // The entry of an empty file is all there is to it: the directory's fsync makes it durable.
+      if (bytes.length === 0 && !this.#tree.stat(key)) this.#createEmpty(key);
+      else await this.#replace(key, bytes, condition);
+      await this.#tree.sync(directoryOf(key));
+      return { etag };
+    });
+  }
+
+  append(key: string, offset: number, body: Bytes): Promise<{ readonly size: number }> {
+    return this.#attempt("append to", key, async () => {
+      try {
+        using file = this.#openEnd(key, offset);
+        return { size: offset + await writeBody(file, body) };
+      } catch (error) {
+        await body.cancel(error).catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  move(from: string, to: string): Promise<boolean> {
+    return this.#attempt(`move to ${to}`, from, async () => {
+      const source = this.#paths.file(from);
+      const target = this.#paths.file(to);
+      if (!this.#tree.stat(from)) return false;
+      await syncFile(source);
+      if (!this.#tree.stat(from)) return false;
+      let left = "";
+      this.#tree.insert(to, () => {
+        left = this.#tree.remove(from, () => Deno.renameSync(source, target));
+      });
+      await Promise.all([this.#tree.sync(directoryOf(to)), this.#tree.sync(left)]);
+      return true;
+    });
+  }
+
+  delete(key: string, condition: DeleteCondition = {}): Promise<boolean> {
+    return this.#attempt("delete", key, async () => {
+      if (!this.#tree.stat(key)) return false;
+      this.#check(key, condition);
+      const left = this.#tree.remove(key, () => Deno.removeSync(this.#paths.file(key)));
+      await this.#tree.sync(left);
+      return true;
+    });
+  }
+
+  list(prefix: string, page: ListPage): Promise<string[]> {
+    return this.#attempt("list", prefix, () => this.#tree.list(prefix, page));
+  }
+
+  locate(key: string, access: "read" | "append"): Promise<Location | undefined> {
+    return this.#attempt("locate", key, () => {
+      if (!this.#tree.stat(key)) {
+        if (access === "read") return undefined;
+        this.#createEmpty(key);
+      }
+      return { file: this.#paths.file(key) };
+    });
+  }
+
+  async #attempt<Answer>(verb: string, key: string, act: () => Answer | Promise<Answer>): Promise<Answer> {
+    try {
+      return await act();
+    } catch (error) {
+      throw failure(`${verb} ${key}`, this.#paths.root, error);
+    }
+  }
+
+  #read(key: string): StoredValue | undefined {
+    const info = this.#tree.stat(key);
+    if (!info) return undefined;
+    if (info.size > VALUE_BYTES_MAX) throw tooLarge("get", key, info.size);
+    const bytes = Deno.readFileSync(this.#paths.file(key));
+    return { ...facts(info), bytes, etag: etagOf(bytes) };
+  }
+
+  #check(key: string, { ifAbsent, ifMatch }: PutCondition): void {
+    if (ifAbsent && this.#tree.stat(key)) {
+      throw new PluginError("conflict", `Cannot put ${key}: it exists`);
+    }
+    if (ifMatch !== undefined && this.#read(key)?.etag !== ifMatch) {
+      throw new PluginError("conflict", `Cannot change ${key}: its etag is not ${ifMatch}`);
+    }
+  }
+
+  #createEmpty(key: string): void {
+    const path = this.#paths.file(key);
+    this.#tree.insert(key, () => Deno.openSync(path, { write: true, createNew: true }).close());
+  }
+
+  async #replace(key: string, bytes: Uint8Array, condition: PutCondition): Promise<void> {
+    const path = this.#paths.file(key);
+    const temporary = `${this.#paths.root}/${TEMPORARY}/${crypto.randomUUID()}`;
+    try {
+      using file = Deno.openSync(temporary, { write: true, createNew: true });
+      writeWhole(file, bytes);
+      await file.syncData();
+      this.#check(key, condition);
+      this.#tree.insert(key, () => Deno.renameSync(temporary, path));
+    } catch (error) {
+      if (exists(temporary)) Deno.removeSync(temporary);
+      throw error;
+    }
+  }
+
+  #openEnd(key: string, offset: number): Deno.FsFile {
+    const info = this.#tree.stat(key);
+    const size = info?.size ?? 0;
+    if (size !== offset) {
+      throw new PluginError("conflict", `Cannot append to ${key}: it has ${size} bytes, not ${offset}`);
+    }
+    if (!info) this.#createEmpty(key);
+    return Deno.openSync(this.#paths.file(key), { append: true });
+  }
+}
+
+/** Makes the file's bytes durable, and its time of modification now. */
+async function syncFile(path: string): Promise<void> {
+  using file = Deno.openSync(path, { write: true });
+  const now = new Date();
+  file.utimeSync(now, now);
+  await file.sync();
+}
+
+function facts({ size, mtime }: Deno.FileInfo): ObjectFacts {
+  return { size, modifiedAtMs: mtime!.getTime() };
+}
+
+function etagOf(bytes: Uint8Array): string {
+  return hash("sha256", bytes, "base64url");
+}
+
+function tooLarge(verb: string, key: string, size: number): PluginError {
+  return new PluginError("failed", `Cannot ${verb} ${key}: ${size} bytes are more than ${VALUE_BYTES_MAX}`);
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (meansAbsent(error)) return false;
+    throw error;
+  }
+}
