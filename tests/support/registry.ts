@@ -46,7 +46,6 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
   const scratch = await Deno.makeTempDir({ prefix: "sreg-test-" });
   const dataDir = options.dataDir ?? `${scratch}/data`;
   if (options.config !== undefined) await Deno.writeTextFile(`${scratch}/sreg.toml`, options.config);
-  const hasStorage = options.config?.includes("[storage.") ?? false;
   const child = new Deno.Command(Deno.execPath(), {
     args: serveArguments(options, { scratch, dataDir }),
     cwd: ROOT,
