@@ -3,6 +3,7 @@ import type { Bytes } from "../../plugins/contract/storage.ts";
 type Chunk = Uint8Array<ArrayBuffer>;
 type Read = () => Promise<ReadableStreamReadResult<Chunk>>;
 
+/** What a read waits for before it passes on what there is: clients send their bodies in far smaller pieces. */
 const CHUNK_BYTES = 64 * 1024;
 
 /** No bytes. */
@@ -37,9 +38,11 @@ function openReader(body: Bytes) {
     const reader = body.getReader({ mode: "byob" });
     return {
       fills: true,
-      read: async (view: Chunk) => {
-        const result = await reader.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
-        return result as ReadableStreamReadResult<Chunk>;
+      read: (view: Chunk) => {
+        const min = Math.min(view.byteLength, CHUNK_BYTES);
+        return reader.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), {
+          min,
+        }) as ReturnType<Read>;
       },
       cancel: (reason: unknown) => reader.cancel(reason),
     };
