@@ -105,7 +105,10 @@ export interface Storage {
    */
   append(key: string, offset: number, body: Bytes): Promise<{ readonly size: number }>;
 
-  /** Renames an object, replacing what was at `to`. Answers `false` where `from` does not exist. */
+  /**
+   * Renames an object, replacing what was at `to`. Answers `false` where `from` does not exist. Where the bytes that
+   * were appended cannot be made durable it fails, and the object is gone: a second try could take lost bytes for good.
+   */
   move(from: string, to: string): Promise<boolean>;
 
   /** Removes an object. Answers `false` where there was none. A condition that does not hold: `conflict`. */

@@ -117,7 +117,7 @@ class FsStorage implements Storage {
       const source = this.#paths.file(from);
       const target = this.#paths.file(to);
       if (!this.#tree.stat(from)) return false;
-      await syncFile(source);
+      await this.#makeDurable(from);
       if (!this.#tree.stat(from)) return false;
       let left = "";
       this.#tree.insert(to, () => {
@@ -192,7 +192,22 @@ class FsStorage implements Storage {
       this.#check(key, condition);
       this.#tree.insert(key, () => Deno.renameSync(temporary, path));
     } catch (error) {
-      if (exists(temporary)) Deno.removeSync(temporary);
+      removeIfPossible(temporary);
+      throw error;
+    }
+  }
+
+  /** Makes the bytes of an object that grew by `append` durable, and its time of modification now. */
+  async #makeDurable(key: string): Promise<void> {
+    const path = this.#paths.file(key);
+    using file = Deno.openSync(path, { write: true });
+    const now = new Date();
+    file.utimeSync(now, now);
+    try {
+      await file.sync();
+    } catch (error) {
+      // The system may have dropped what it could not write, and would call the next fsync of the rest a success.
+      if (this.#tree.stat(key)) this.#tree.remove(key, () => Deno.removeSync(path));
       throw error;
     }
   }
@@ -208,14 +223,6 @@ class FsStorage implements Storage {
   }
 }
 
-/** Makes the file's bytes durable, and its time of modification now. */
-async function syncFile(path: string): Promise<void> {
-  using file = Deno.openSync(path, { write: true });
-  const now = new Date();
-  file.utimeSync(now, now);
-  await file.sync();
-}
-
 function facts({ size, mtime }: Deno.FileInfo): ObjectFacts {
   return { size, modifiedAtMs: mtime!.getTime() };
 }
@@ -226,6 +233,15 @@ function etagOf(bytes: Uint8Array): string {
 
 function tooLarge(verb: string, key: string, size: number): PluginError {
   return new PluginError("failed", `Cannot ${verb} ${key}: ${size} bytes are more than ${VALUE_BYTES_MAX}`);
+}
+
+/** Where it is not, the disk is as broken as the caller's error says, and the next start removes the file. */
+function removeIfPossible(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // The caller has the error that matters.
+  }
 }
 
 function exists(path: string): boolean {

@@ -44,7 +44,7 @@ export class Listings {
   change(directory: string, name: string, options: { present: boolean; act: () => void }): void {
     const listing = this.#current(directory);
     options.act();
-    if (!listing) return;
+    if (!listing || this.#listings.get(directory) !== listing) return;
     const index = lowerBound(listing.names, name);
     const listed = listing.names[index] === name;
     if (options.present && !listed) listing.names.splice(index, 0, name);
