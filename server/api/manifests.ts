@@ -14,19 +14,17 @@ const TAGS_MAX = 100;
 /** `GET` and `HEAD /v2/<name>/manifests/<reference>` (distribution-spec, "Pulling manifests"). */
 export async function get({ manifests }: Registry, call: ManifestCall): Promise<Response> {
   const { name, reference } = call.words;
-  const facts = await manifests.stat(name, reference);
-  if (!facts) throw unknownManifest(reference);
+  const manifest = await manifests.get(name, reference);
+  if (!manifest) throw unknownManifest(reference);
+  const { digest, mediaType, bytes } = manifest;
   const headers = {
-    "Content-Length": String(facts.size),
-    "Content-Type": facts.mediaType,
-    "Docker-Content-Digest": facts.digest,
-    "ETag": etagOf(facts.digest),
+    "Content-Length": String(bytes.byteLength),
+    "Content-Type": mediaType,
+    "Docker-Content-Digest": digest,
+    "ETag": etagOf(digest),
   };
-  if (isKnownToClient(call.headers, facts.digest)) return new Response(null, { status: 304, headers });
-  if (call.method === "HEAD") return new Response(null, { headers });
-  const bytes = await manifests.read(facts.digest);
-  if (!bytes) throw unknownManifest(reference);
-  return new Response(bytes, { headers });
+  if (isKnownToClient(call.headers, digest)) return new Response(null, { status: 304, headers });
+  return new Response(call.method === "HEAD" ? null : bytes, { headers });
 }
 
 /** `PUT /v2/<name>/manifests/<reference>?tag=` (distribution-spec, "Pushing Manifests"). */

@@ -1,7 +1,7 @@
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { type Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
-import { deletionKey, DELETIONS_PREFIX, holderKey, lastDigest, manifestLinkKey, nameAfter } from "./keys.ts";
+import { deletionKey, DELETIONS_PREFIX, lastDigest, manifestKey, nameAfter } from "./keys.ts";
 import type { Referrers } from "./referrers.ts";
 import type { Tags } from "./tags.ts";
 
@@ -9,8 +9,8 @@ const RECOVER_PAGE = 1_000;
 
 /**
  * Takes manifests from repositories, wholly. What is to be deleted is written down first and struck out last, so that
- * a deletion that a crash cuts short is ended at the next start. It happens at the moment the link goes; all else
- * that it removes could not be reached without the link, and is left alone as long as there is one.
+ * a deletion that a crash cuts short is ended at the next start. It happens at the moment the manifest goes; all
+ * else that it removes means nothing without the manifest, and is left alone as long as there is one.
  */
 export class Deletions {
   readonly #storage: Storage;
@@ -27,7 +27,7 @@ export class Deletions {
   async run(name: RepositoryName, digest: Digest, subject: Digest | undefined): Promise<void> {
     const note = new TextEncoder().encode(JSON.stringify({ subject }));
     await this.#storage.put(deletionKey(name, digest), note);
-    await this.#storage.delete(manifestLinkKey(name, digest));
+    await this.#storage.delete(manifestKey(name, digest));
     await this.#end(name, digest, subject);
   }
 
@@ -45,7 +45,7 @@ export class Deletions {
     const digest = lastDigest(key);
     const note = await this.#storage.get(key);
     if (!digest || !note) return;
-    if (await this.#storage.stat(manifestLinkKey(name, digest))) {
+    if (await this.#storage.stat(manifestKey(name, digest))) {
       await this.#storage.delete(key);
     } else {
       const { subject } = JSON.parse(new TextDecoder().decode(note.bytes)) as { subject?: Digest };
@@ -56,7 +56,6 @@ export class Deletions {
   async #end(name: RepositoryName, digest: Digest, subject: Digest | undefined): Promise<void> {
     await this.#tags.untag(name, digest);
     if (subject) await this.#referrers.remove(name, subject, digest);
-    await this.#storage.delete(holderKey(digest, name));
     await this.#storage.delete(deletionKey(name, digest));
   }
 }

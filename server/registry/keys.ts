@@ -2,11 +2,11 @@
  * Every key of the store, drawn here and built nowhere else.
  *
  * ```text
- * blobs/<algorithm>/<2 hex>/<hex>                               the bytes of a blob or of a manifest, shared by all
- * holders/<algorithm>/<hex>/<name>!                             the repository <name> links to these bytes
+ * blobs/<algorithm>/<2 hex>/<hex>                               the bytes of a blob, shared by all
+ * holders/<algorithm>/<hex>/<name>!                             the repository <name> has this blob
  * catalog/<name>!                                               the repository exists
  * repositories/<name>/_blobs/<algorithm>/<hex>                  the repository has this blob
- * repositories/<name>/_manifests/<algorithm>/<hex>              … this manifest; JSON, see `manifests.ts`
+ * repositories/<name>/_manifests/<algorithm>/<hex>              … this manifest; see `manifests.ts`
  * repositories/<name>/_tags/<tag>                               … this tag; the digest it points to
  * repositories/<name>/_tagged/<algorithm>/<hex>/<tag>           the tag points, or pointed, to this manifest
  * repositories/<name>/_referrers/<subject, 2 parts>/<digest, 2> this manifest's subject; its descriptor, JSON
@@ -19,9 +19,9 @@
  * another's way, though `a` and `a/b` both be repositories. A name ends in `!` where it is the last part of a key: `!`
  * sorts before everything that can follow in a longer name, so the order of keys is the order of names.
  *
- * What may be believed: a link (`_blobs`, `_manifests`) is written after the bytes and their holder, and removed before
- * them. A tag is written after its manifest's link. The rest (`_tagged`, `_referrers`) is written before the link and
- * counts only while what it points to is there.
+ * What may be believed: a blob's link (`_blobs`) is written after the bytes and their holder, and removed before them. A
+ * manifest is written after the links of what it refers to, a tag after its manifest. The rest (`_tagged`, `_referrers`)
+ * is written before what it belongs to, and counts only while that is there.
  *
  * @module
  */
@@ -59,12 +59,12 @@ export function blobLinkKey(name: RepositoryName, digest: Digest): string {
   return `repositories/${name}/_blobs/${path(digest)}`;
 }
 
-export function manifestLinksPrefix(name: RepositoryName): string {
+export function manifestsPrefix(name: RepositoryName): string {
   return `repositories/${name}/_manifests/`;
 }
 
-export function manifestLinkKey(name: RepositoryName, digest: Digest): string {
-  return manifestLinksPrefix(name) + path(digest);
+export function manifestKey(name: RepositoryName, digest: Digest): string {
+  return manifestsPrefix(name) + path(digest);
 }
 
 export function tagsPrefix(name: RepositoryName): string {

@@ -7,29 +7,21 @@ import { isManifestMediaType } from "../oci/media_type.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Reference, Tag } from "../oci/reference.ts";
 import type { Blobs } from "./blobs.ts";
-import { ByteCache } from "./byte_cache.ts";
 import type { Catalog } from "./catalog.ts";
 import { Deletions } from "./deletions.ts";
 import { digestBytes } from "./hash.ts";
-import { blobKey, holderKey, lastDigest, manifestLinkKey, manifestLinksPrefix } from "./keys.ts";
+import { lastDigest, manifestKey, manifestsPrefix } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
 import type { Tags } from "./tags.ts";
 
-/** What the link to a manifest says; kept as JSON. */
-interface ManifestLink {
-  readonly mediaType: string;
-  readonly size: number;
-  readonly subject?: Digest;
-}
-
 /** A manifest that the repository has. */
-export interface ManifestFacts {
+export interface StoredManifest {
   readonly digest: Digest;
   readonly mediaType: string;
-  /** In bytes. */
-  readonly size: number;
+  readonly subject?: Digest;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** A manifest to be stored. */
@@ -48,11 +40,13 @@ export interface PushedManifest {
   readonly subject?: Digest;
 }
 
-const NOTHING = new Uint8Array(0);
-const CACHE_BYTES = 32 * 1024 * 1024;
 const SCAN_PAGE = 1_000;
+const NEWLINE = 0x0a;
 
-/** The manifests of repositories: their bytes are kept like a blob's, and a link says as what they were pushed. */
+/**
+ * The manifests of repositories. Each is one object: a line of JSON that says as what it was pushed, then its bytes. So it
+ * is there wholly or not at all, and one read of the store answers for it.
+ */
 export class Manifests {
   readonly #storage: Storage;
   readonly #blobs: Blobs;
@@ -61,7 +55,6 @@ export class Manifests {
   readonly #catalog: Catalog;
   readonly #deletions: Deletions;
   readonly #mutex = new KeyedMutex();
-  readonly #cache = new ByteCache(CACHE_BYTES);
 
   constructor(
     storage: Storage,
@@ -80,20 +73,11 @@ export class Manifests {
     this.#deletions = new Deletions(storage, parts);
   }
 
-  /** Facts of a manifest, by tag or digest. */
-  async stat(name: RepositoryName, reference: Reference): Promise<ManifestFacts | undefined> {
+  /** A manifest, by tag or digest. */
+  async get(name: RepositoryName, reference: Reference): Promise<StoredManifest | undefined> {
     const digest = reference.digest ?? await this.#tags.get(name, reference.tag);
-    const link = digest && await this.#readLink(name, digest);
-    return link && { digest, mediaType: link.mediaType, size: link.size };
-  }
-
-  /** The bytes of a manifest that `stat` has found. They are shared: not to be changed. */
-  async read(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const cached = this.#cache.get(digest);
-    if (cached) return cached;
-    const bytes = (await this.#storage.get(blobKey(digest)))?.bytes;
-    if (bytes) this.#cache.set(digest, bytes);
-    return bytes;
+    const value = digest && await this.#storage.get(manifestKey(name, digest));
+    return value && decodeManifest(digest, value.bytes);
   }
 
   /**
@@ -111,19 +95,18 @@ export class Manifests {
     await this.#mutex.run(`${name}@${digest}`, async () => {
       await this.#requireReferences(name, manifest);
       await this.#prepare(name, { digest, manifest, push });
-      await this.#link(name, digest, manifest, push.bytes.byteLength);
+      await this.#store(name, digest, { manifest, push });
       await mapParallel(push.tags, (tag) => this.#tags.put(name, tag, digest));
     });
-    this.#cache.set(digest, push.bytes);
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
   }
 
   /** Takes a manifest and all its tags from the repository. Answers whether it had it. */
   delete(name: RepositoryName, digest: Digest): Promise<boolean> {
     return this.#mutex.run(`${name}@${digest}`, async () => {
-      const link = await this.#readLink(name, digest);
-      if (link) await this.#deletions.run(name, digest, link.subject);
-      return link !== undefined;
+      const manifest = await this.get(name, { digest });
+      if (manifest) await this.#deletions.run(name, digest, manifest.subject);
+      return manifest !== undefined;
     });
   }
 
@@ -134,7 +117,7 @@ export class Manifests {
 
   /** The repository's first manifest found that refers to the blob. */
   async findReferrerOf(name: RepositoryName, blob: Digest): Promise<Digest | undefined> {
-    const prefix = manifestLinksPrefix(name);
+    const prefix = manifestsPrefix(name);
     let keys = await this.#storage.list(prefix, { limit: SCAN_PAGE });
     while (keys.length > 0) {
       const digests = keys.map(lastDigest).filter((digest) => digest !== undefined);
@@ -146,18 +129,13 @@ export class Manifests {
   }
 
   async #refersTo(name: RepositoryName, digest: Digest, blob: Digest): Promise<boolean> {
-    const [link, bytes] = await Promise.all([this.#readLink(name, digest), this.read(digest)]);
-    if (!link || !bytes) return false;
-    const manifest = parseManifest(bytes, link.mediaType);
+    const stored = await this.get(name, { digest });
+    if (!stored) return false;
+    const manifest = parseManifest(stored.bytes, stored.mediaType);
     return [...manifest.blobs, ...manifest.children].some((descriptor) => descriptor.digest === blob);
   }
 
-  async #readLink(name: RepositoryName, digest: Digest): Promise<ManifestLink | undefined> {
-    const value = await this.#storage.get(manifestLinkKey(name, digest));
-    return value && JSON.parse(new TextDecoder().decode(value.bytes));
-  }
-
-  /** Everything but the link: none of it counts before the link is there. */
+  /** Everything that must be there first; none of it counts before the manifest itself is there. */
   async #prepare(
     name: RepositoryName,
     { digest, manifest, push }: {
@@ -168,25 +146,26 @@ export class Manifests {
   ): Promise<void> {
     const subject = manifest.subject?.digest;
     await Promise.all([
-      this.#storage.put(blobKey(digest), push.bytes),
-      this.#storage.put(holderKey(digest, name), NOTHING),
       this.#catalog.add(name),
-      ...push.tags.map((tag) => this.#tags.announce(name, tag, digest)),
       subject &&
       this.#referrers.add(name, subject, describeReferrer(manifest, digest, push.bytes.byteLength)),
     ]);
   }
 
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
-  async #link(name: RepositoryName, digest: Digest, manifest: Manifest, size: number): Promise<void> {
-    const key = manifestLinkKey(name, digest);
-    const subject = manifest.subject?.digest;
-    const link: ManifestLink = { mediaType: manifest.mediaType, size, ...(subject && { subject }) };
-    const isNew = await this.#putNew(key, new TextEncoder().encode(JSON.stringify(link)));
+  async #store(
+    name: RepositoryName,
+    digest: Digest,
+    { manifest, push }: { readonly manifest: Manifest; readonly push: ManifestPush },
+  ): Promise<void> {
+    const [isNew] = await Promise.all([
+      this.#putNew(manifestKey(name, digest), encodeManifest(manifest, push.bytes)),
+      ...push.tags.map((tag) => this.#tags.announce(name, tag, digest)),
+    ]);
     try {
       await this.#requireReferences(name, manifest);
     } catch (error) {
-      if (isNew) await this.#storage.delete(key);
+      if (isNew) await this.#storage.delete(manifestKey(name, digest));
       throw error;
     }
   }
@@ -217,7 +196,26 @@ export class Manifests {
 
   /** An index may list what is no manifest: build caches list their layers there. */
   async #hasChild(name: RepositoryName, child: Descriptor): Promise<boolean> {
-    if (await this.#storage.stat(manifestLinkKey(name, child.digest))) return true;
+    if (await this.#storage.stat(manifestKey(name, child.digest))) return true;
     return !isManifestMediaType(child.mediaType) && await this.#blobs.has(name, child.digest);
   }
+}
+
+/** A manifest as it is kept. */
+function encodeManifest({ mediaType, subject }: Manifest, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const facts = { mediaType, ...(subject && { subject: subject.digest }) };
+  const head = new TextEncoder().encode(`${JSON.stringify(facts)}\n`);
+  const value = new Uint8Array(head.byteLength + bytes.byteLength);
+  value.set(head);
+  value.set(bytes, head.byteLength);
+  return value;
+}
+
+function decodeManifest(digest: Digest, value: Uint8Array<ArrayBuffer>): StoredManifest {
+  const end = value.indexOf(NEWLINE);
+  const facts = JSON.parse(new TextDecoder().decode(value.subarray(0, end))) as Omit<
+    StoredManifest,
+    "digest" | "bytes"
+  >;
+  return { ...facts, digest, bytes: value.subarray(end + 1) };
 }

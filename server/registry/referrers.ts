@@ -4,7 +4,7 @@ import type { Descriptor, Manifest } from "../oci/manifest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
-import { lastDigest, manifestLinkKey, referrerKey, referrersPrefix } from "./keys.ts";
+import { lastDigest, manifestKey, referrerKey, referrersPrefix } from "./keys.ts";
 import { mapParallel } from "./parallel.ts";
 
 /** What the referrers list says of a manifest (distribution-spec, "Listing Referrers"). */
@@ -82,7 +82,7 @@ export class Referrers {
     if (!digest) return undefined;
     const [value, manifest] = await Promise.all([
       this.#storage.get(key),
-      this.#storage.stat(manifestLinkKey(name, digest)),
+      this.#storage.stat(manifestKey(name, digest)),
     ]);
     return value && manifest && JSON.parse(new TextDecoder().decode(value.bytes));
   }

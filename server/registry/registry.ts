@@ -40,10 +40,11 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
 
 /** The children that the manifest behind a tag lists, where it is an index. */
 async function readIndex(manifests: Manifests, name: RepositoryName, tag: Tag): Promise<readonly unknown[]> {
-  const facts = await manifests.stat(name, { tag });
-  const bytes = facts && await manifests.read(facts.digest);
-  if (!bytes) return [];
-  const { manifests: children } = JSON.parse(new TextDecoder().decode(bytes)) as { manifests?: unknown[] };
+  const index = await manifests.get(name, { tag });
+  if (!index) return [];
+  const { manifests: children } = JSON.parse(new TextDecoder().decode(index.bytes)) as {
+    manifests?: unknown[];
+  };
   return children ?? [];
 }
 

@@ -72,11 +72,9 @@ async function refuses(call: Promise<unknown>, code: OciErrorCode): Promise<void
 /** What clients see must hold together, whatever happened: the tags' manifests are there, and so is what they refer to. */
 async function assertConsistent(registry: Registry): Promise<void> {
   for (const name of (await registry.tags.list(NAME, { limit: 100 })).entries) {
-    const facts = await registry.manifests.stat(NAME, { tag: name });
-    assert(facts, `tag ${name} points to nothing`);
-    const bytes = await registry.manifests.read(facts.digest);
-    assert(bytes, `tag ${name} points to a manifest without bytes`);
-    const { config } = JSON.parse(new TextDecoder().decode(bytes)) as { config: { digest: Digest } };
+    const manifest = await registry.manifests.get(NAME, { tag: name });
+    assert(manifest, `tag ${name} points to nothing`);
+    const { config } = JSON.parse(new TextDecoder().decode(manifest.bytes)) as { config: { digest: Digest } };
     assert(await registry.blobs.stat(NAME, config.digest), `the config of tag ${name} is not there`);
   }
 }
@@ -94,9 +92,9 @@ Deno.test("A push that crashes at any change leaves no tag without its manifest,
 
     const registry = await open(storage);
     await assertConsistent(registry);
-    assert(await registry.manifests.stat(NAME, { tag: V1 }), "the tag's old manifest is lost");
+    assert(await registry.manifests.get(NAME, { tag: V1 }), "the tag's old manifest is lost");
     const again = await push(registry, bytes, [V1, tag("v2")]);
-    assertEquals((await registry.manifests.stat(NAME, { tag: V1 }))?.digest, again.digest);
+    assertEquals((await registry.manifests.get(NAME, { tag: V1 }))?.digest, again.digest);
     const referrers = await registry.referrers.list(NAME, first.digest, { limit: 10 });
     assertEquals(referrers.entries.map(({ digest }) => digest), [again.digest]);
   }
@@ -115,7 +113,7 @@ Deno.test("A deletion that crashes at any change has happened wholly after the n
 
     const registry = await open(storage);
     await assertConsistent(registry);
-    const isThere = await registry.manifests.stat(NAME, { digest }) !== undefined;
+    const isThere = await registry.manifests.get(NAME, { digest }) !== undefined;
     const referrers = await registry.referrers.list(NAME, subject.digest, { limit: 10 });
     const tags = await registry.tags.list(NAME, { limit: 10 });
     assertEquals([referrers.entries.length, tags.entries.length], isThere ? [1, 2] : [0, 0]);
@@ -262,7 +260,7 @@ Deno.test("A tag that moves on while its manifest is deleted is kept", async () 
       push(registry, manifestOf(config, { annotations: { round: String(round) } }), [V1]),
       registry.manifests.delete(NAME, digest),
     ]);
-    assertEquals((await registry.manifests.stat(NAME, { tag: V1 }))?.digest, next.digest);
+    assertEquals((await registry.manifests.get(NAME, { tag: V1 }))?.digest, next.digest);
   }
 });
 
@@ -273,7 +271,7 @@ Deno.test("put() keeps the media type that a manifest was pushed with first", as
   const { digest } = await push(registry, bytes, [V1]);
   const contentType = "application/vnd.docker.distribution.manifest.v2+json";
   await registry.manifests.put(NAME, { bytes, tags: [], contentType });
-  assertEquals((await registry.manifests.stat(NAME, { digest }))?.mediaType, OCI_IMAGE_MANIFEST);
+  assertEquals((await registry.manifests.get(NAME, { digest }))?.mediaType, OCI_IMAGE_MANIFEST);
 });
 
 Deno.test("put() refuses what refers to what is not there", async () => {
