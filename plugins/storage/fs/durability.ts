@@ -1,5 +1,7 @@
 interface Turn {
-  readonly running: Promise<void>;
+  /** Ends with the fsync. */
+  ended: Promise<void>;
+  begun: boolean;
   next?: Promise<void>;
 }
 
@@ -48,17 +50,23 @@ export class Durability {
   #join(directory: string): Promise<void> {
     const turn = this.#turns.get(directory);
     if (!turn) return this.#begin(directory);
+    if (!turn.begun) return turn.ended;
     const begin = () => this.#begin(directory);
-    return turn.next ??= turn.running.then(begin, begin);
+    return turn.next ??= turn.ended.then(begin, begin);
   }
 
   #begin(directory: string): Promise<void> {
-    const turn: Turn = { running: this.#fsync(directory) };
+    const turn: Turn = { begun: false, ended: Promise.resolve() };
+    // A moment later, so that all who ask in this turn share it.
+    turn.ended = turn.ended.then(() => {
+      turn.begun = true;
+      return this.#fsync(directory);
+    });
     this.#turns.set(directory, turn);
     const end = () => {
       if (!turn.next) this.#turns.delete(directory);
     };
-    turn.running.then(end, end);
-    return turn.running;
+    turn.ended.then(end, end);
+    return turn.ended;
   }
 }

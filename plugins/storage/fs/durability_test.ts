@@ -37,6 +37,7 @@ Deno.test("sync() begins one fsync, and those who ask while it runs share the ne
   const fsyncs = new Fsyncs();
   const durability = new Durability(fsyncs.begin);
   const first = track(durability.sync("a/", directoryOf));
+  await turn();
   const others = [1, 2, 3].map(() => track(durability.sync("a/", directoryOf)));
   await turn();
   assertEquals(fsyncs.begun, ["a/"]);
@@ -46,7 +47,18 @@ Deno.test("sync() begins one fsync, and those who ask while it runs share the ne
   await fsyncs.end();
   assertEquals(others.map(({ done }) => done), [true, true, true]);
   durability.sync("a/", directoryOf);
+  await turn();
   assertEquals(fsyncs.begun, ["a/", "a/", "a/"]);
+});
+
+Deno.test("sync() begins one fsync for all who ask in one turn", async () => {
+  const fsyncs = new Fsyncs();
+  const durability = new Durability(fsyncs.begin);
+  const all = [1, 2, 3].map(() => track(durability.sync("a/", directoryOf)));
+  await turn();
+  assertEquals(fsyncs.begun, ["a/"]);
+  await fsyncs.end();
+  assertEquals(all.map(({ done }) => done), [true, true, true]);
 });
 
 Deno.test("sync() includes the parents of directories that were made, until that is durable", async () => {
@@ -55,6 +67,7 @@ Deno.test("sync() includes the parents of directories that were made, until that
   durability.made("a/");
   durability.made("a/b/");
   const first = track(durability.sync("a/b/", directoryOf));
+  await turn();
   assertEquals(fsyncs.begun, ["a/b/", "a/", ""]);
   const second = track(durability.sync("a/b/", directoryOf));
   for (let count = 0; count < 3; count++) await fsyncs.end();
@@ -62,6 +75,7 @@ Deno.test("sync() includes the parents of directories that were made, until that
   for (let count = 0; count < 3; count++) await fsyncs.end();
   assertEquals(second.done, true);
   durability.sync("a/b/", directoryOf);
+  await turn();
   assertEquals(fsyncs.begun.slice(6), ["a/b/"]);
 });
 
@@ -70,11 +84,13 @@ Deno.test("sync() does not take a directory for durable that was removed and mad
   const durability = new Durability(fsyncs.begin);
   durability.made("a/");
   durability.sync("a/", directoryOf);
+  await turn();
   durability.removed("a/");
   durability.made("a/");
   await fsyncs.end();
   await fsyncs.end();
   durability.sync("a/", directoryOf);
+  await turn();
   assertEquals(fsyncs.begun, ["a/", "", "a/", ""]);
 });
 
@@ -83,6 +99,7 @@ Deno.test("sync() fails with its fsync, and the next who asks tries again", asyn
   const durability = new Durability(fsyncs.begin);
   durability.made("a/");
   const first = assertRejects(durability.sync("a/", directoryOf), /broken/);
+  await turn();
   const second = durability.sync("a/", directoryOf);
   await fsyncs.end();
   await fsyncs.end(new Error("broken"));
