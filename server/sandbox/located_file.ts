@@ -1,0 +1,157 @@
+import { isAbsolute } from "node:path";
+import { PluginError } from "../../plugins/contract/error.ts";
+import type { Bytes, ByteSpan, Location, OpenedObject } from "../../plugins/contract/storage.ts";
+import type { LocatedOptions } from "./located.ts";
+import { isWithin } from "./permissions.ts";
+
+type Chunk = Uint8Array<ArrayBuffer>;
+
+/** Sizes of the buffers that a file is read into: small ones for small objects and many readers, then large ones. */
+const FIRST_BYTES = 256 * 1024;
+const LARGEST_BYTES = 1024 * 1024;
+const APPEND_BYTES = 256 * 1024;
+
+/**
+ * Opens what a plugin points to, if it is a regular file inside a folder that the plugin was granted, links resolved;
+ * `undefined` where nothing is there. Anything else is a breach, of which the options are told.
+ */
+export function openLocated(
+  { file: path }: Location,
+  access: "read" | "write",
+  options: LocatedOptions,
+): Deno.FsFile | undefined {
+  try {
+    const real = isAbsolute(path) ? Deno.realPathSync(path) : path;
+    const facts = Deno.lstatSync(real);
+    if (!isGranted(real, options.permissions[access] ?? []) || !facts.isFile) throw breach(path, options);
+    const file = Deno.openSync(real, access === "read" ? { read: true } : { append: true });
+    if (isSame(file, { facts, path, real })) return file;
+    file.close();
+    throw breach(path, options);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw asPluginError(error, `Cannot open ${path}`);
+  }
+}
+
+function isGranted(real: string, grants: readonly string[]): boolean {
+  return grants.some((grant) => real !== grant && isWithin(Deno.realPathSync(grant), real));
+}
+
+/** Whether what was opened is what was looked at: no link has taken its place meanwhile. */
+function isSame(
+  file: Deno.FsFile,
+  { facts, path, real }: { readonly facts: Deno.FileInfo; readonly path: string; readonly real: string },
+): boolean {
+  const { ino, dev } = file.statSync();
+  return ino === facts.ino && dev === facts.dev && Deno.realPathSync(path) === real;
+}
+
+function breach(path: string, { onBreach }: LocatedOptions): PluginError {
+  const reason = `located an object where it may not go: ${path}`;
+  onBreach(reason);
+  return new PluginError("failed", `Cannot open a located file: the plugin ${reason}`);
+}
+
+/** An object whose bytes are a file's. The file is closed with its body. */
+export function readFile(file: Deno.FsFile, span: ByteSpan | undefined): OpenedObject {
+  const { size, mtime } = file.statSync();
+  const { offset, length } = span ?? { offset: 0, length: size };
+  if (offset > 0) file.seekSync(offset, Deno.SeekMode.Start);
+  return { size, modifiedAtMs: mtime?.getTime() ?? 0, body: fileBytes(file, length) };
+}
+
+/** The next `length` bytes of a file, which is closed at their end. */
+function fileBytes(file: Deno.FsFile, length: number): Bytes {
+  let left = length;
+  let bufferBytes = FIRST_BYTES;
+  const pull = (controller: ReadableStreamDefaultController<Chunk>) => {
+    if (left > 0) {
+      controller.enqueue(next());
+      bufferBytes = LARGEST_BYTES;
+    }
+    if (left > 0) return;
+    file.close();
+    controller.close();
+  };
+  const next = () => {
+    // A buffer of its own for each chunk: it may still be on its way out when the next one is read.
+    const buffer = new Uint8Array(Math.min(left, bufferBytes));
+    const read = readSync(file, buffer);
+    left -= read;
+    return buffer.subarray(0, read);
+  };
+  return new ReadableStream({ pull, cancel: () => file.close() }, { highWaterMark: 0 });
+}
+
+function readSync(file: Deno.FsFile, buffer: Chunk): number {
+  try {
+    const read = file.readSync(buffer);
+    if (read !== null) return read;
+    throw new PluginError("failed", "Cannot read a located file: it is shorter than it was");
+  } catch (error) {
+    file.close();
+    throw asPluginError(error, "Cannot read a located file");
+  }
+}
+
+/** Writes `body` at the end of a file that is `offset` bytes long. Answers its new length. */
+export async function appendFile(
+  file: Deno.FsFile,
+  offset: number,
+  body: Bytes,
+): Promise<{ readonly size: number }> {
+  let size = offset;
+  for await (const chunk of readChunks(body)) {
+    writeAll(file, chunk);
+    size += chunk.byteLength;
+  }
+  return { size };
+}
+
+/** The chunks of a body, each only until the next is asked for: one buffer serves them all where the body takes it. */
+async function* readChunks(body: Bytes): AsyncGenerator<Chunk> {
+  const reader = byobReader(body);
+  if (!reader) return yield* body;
+  let buffer = new ArrayBuffer(APPEND_BYTES);
+  let ended = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read(new Uint8Array(buffer));
+      ended = done;
+      if (done) return;
+      yield value as Chunk;
+      buffer = value.buffer as ArrayBuffer;
+    }
+  } finally {
+    if (!ended) reader.cancel().catch(() => {});
+  }
+}
+
+function byobReader(body: Bytes): ReadableStreamBYOBReader | undefined {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch {
+    // Not a byte stream: it brings buffers of its own.
+    return undefined;
+  }
+}
+
+function writeAll(file: Deno.FsFile, bytes: Chunk): void {
+  try {
+    for (let at = 0; at < bytes.byteLength;) at += file.writeSync(at === 0 ? bytes : bytes.subarray(at));
+  } catch (error) {
+    throw asPluginError(error, "Cannot append to a located file");
+  }
+}
+
+const PASSING = ["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EAGAIN"];
+
+/** Full disks and too many open files pass; anything else does not. */
+function asPluginError(error: unknown, action: string): PluginError {
+  if (error instanceof PluginError) return error;
+  const { code = "", message } = error as { code?: string; message: string };
+  return new PluginError(PASSING.includes(code) ? "unavailable" : "failed", `${action}: ${message}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,106 @@
+import { resolve, sep } from "node:path";
+
+/** What a plugin may touch, in Deno's words; what is absent is not granted. */
+export interface PluginPermissions {
+  /** Files and folders to read. */
+  readonly read?: readonly string[];
+  /** Files and folders to write. */
+  readonly write?: readonly string[];
+  /** Hosts to connect to: `host`, `host:port`, ranges of addresses. */
+  readonly net?: readonly string[];
+  /** Environment variables to read: `NAME`, `PREFIX_*`. */
+  readonly env?: readonly string[];
+  /** Facts of the system to read, by Deno's names. */
+  readonly sys?: readonly string[];
+}
+
+/** The permissions that there are. */
+export const PERMISSION_NAMES = ["read", "write", "net", "env", "sys"] as const;
+
+type PermissionName = (typeof PERMISSION_NAMES)[number];
+type Options = Readonly<Record<string, unknown>>;
+
+const PLACEHOLDER = /\{([^{}]+)\}/g;
+
+/**
+ * What `asked` comes to with these options: `{root_dir}` is the option's value, `{endpoint.host}` the host and, if it
+ * has one, the port of an option that is a URL. An entry whose option is not set asks for nothing; of an option that is
+ * a list, each item asks. Paths become absolute. Throws where a URL is none, or a value would grant everything.
+ */
+export function expandPermissions(asked: PluginPermissions, options: Options): PluginPermissions {
+  const expanded = PERMISSION_NAMES.flatMap((name) => {
+    const entries = asked[name]?.flatMap((template) => expand(template, options)) ?? [];
+    return entries.length > 0 ? [[name, entries.map((entry) => concrete(name, entry))] as const] : [];
+  });
+  return Object.fromEntries(expanded);
+}
+
+/** What of `asked` is not in `granted`, each as `net "ldap.corp:636"`. Both are concrete. */
+export function checkGrant(asked: PluginPermissions, granted: PluginPermissions): string[] {
+  return PERMISSION_NAMES.flatMap((name) =>
+    (asked[name] ?? [])
+      .filter((entry) => !(granted[name] ?? []).some((grant) => covers(name, grant, entry)))
+      .map((entry) => `${name} ${JSON.stringify(entry)}`)
+  );
+}
+
+/** Whether `path` is `folder` or in it; both absolute. */
+export function isWithin(folder: string, path: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
+}
+
+/** The entries of a template: one, none, or, for an option that is a list, as many as it has items. */
+function expand(template: string, options: Options): string[] {
+  const [placeholder] = template.match(PLACEHOLDER) ?? [];
+  if (placeholder === undefined) return [template];
+  return lookUp(placeholder.slice(1, -1), options)
+    .flatMap((text) => expand(template.replace(placeholder, () => escapeBraces(text)), options))
+    .map((text) => text.replaceAll("\0", "{"));
+}
+
+/** A value's own braces are no placeholders. */
+function escapeBraces(text: string): string {
+  return text.replaceAll("{", "\0");
+}
+
+function lookUp(path: string, options: Options): string[] {
+  const [option = "", part] = path.split(".");
+  const value = Object.hasOwn(options, option) ? options[option] : undefined;
+  if (value === undefined) return [];
+  const texts = (Array.isArray(value) ? value : [value]).map(String);
+  if (part === undefined) return texts;
+  if (part !== "host") throw new TypeError(`Cannot expand {${path}}: only .host can be asked of an option`);
+  return texts.map((text) => hostOf(option, text));
+}
+
+function hostOf(option: string, text: string): string {
+  const { host, port, protocol } = URL.canParse(text) ? new URL(text) : { host: "", port: "", protocol: "" };
+  if (host === "") throw new TypeError(`Cannot expand {${option}.host}: ${JSON.stringify(text)} is no URL`);
+  const fallback = { "https:": 443, "http:": 80 }[protocol];
+  return port === "" && fallback !== undefined ? `${host}:${fallback}` : host;
+}
+
+function isPath(name: PermissionName): boolean {
+  return name === "read" || name === "write";
+}
+
+function concrete(name: PermissionName, entry: string): string {
+  // An empty entry would be the current folder, or, to the runtime, everything.
+  if (entry === "") throw new TypeError(`Cannot grant ${name} "": it is empty`);
+  return isPath(name) ? resolve(entry) : entry;
+}
+
+function covers(name: PermissionName, grant: string, entry: string): boolean {
+  if (isPath(name)) return isWithin(resolve(grant), resolve(entry));
+  if (grant === entry) return true;
+  // A grant of a host is one of all its ports, a grant of a prefix one of all that begins so.
+  if (name === "net") return entry.startsWith(`${grant}:`) && !grant.includes("/");
+  return name === "env" && grant.endsWith("*") && entry.startsWith(grant.slice(0, -1));
+}
+
+/** The environment variables of this process that `grants` name. */
+export function grantedEnv(grants: readonly string[]): Record<string, string> {
+  if (grants.length === 0) return {};
+  const entries = Object.entries(Deno.env.toObject());
+  return Object.fromEntries(entries.filter(([name]) => grants.some((grant) => covers("env", grant, name))));
+}
