@@ -98,6 +98,7 @@ export class Inlet {
   #controller!: ReadableStreamDefaultController<Chunk>;
   #wake: (() => void) | undefined;
   #ended = false;
+  #error: PluginError | undefined;
 
   constructor(end: StreamEnd) {
     this.#end = end;
@@ -128,16 +129,14 @@ export class Inlet {
   end(): void {
     this.#ended = true;
     if (this.#wake) this.#wake();
-    else if (this.#queue.length === 0) this.#controller.close();
+    else if (this.#queue.length === 0) this.#close();
   }
 
-  /** The stream will not be complete. What had arrived is not read any more. */
+  /** The stream will not be complete. What had arrived is still read. */
   fail(error: PluginError): void {
-    if (this.#ended && this.#queue.length === 0) return;
-    this.#ended = true;
-    this.#queue.length = 0;
-    this.#controller.error(error);
-    this.#wake?.();
+    if (this.#ended) return;
+    this.#error = error;
+    this.end();
   }
 
   async #pull(): Promise<void> {
@@ -159,9 +158,10 @@ export class Inlet {
 
   #close(): void {
     try {
-      this.#controller.close();
+      if (this.#error) this.#controller.error(this.#error);
+      else this.#controller.close();
     } catch {
-      // It failed or was cancelled meanwhile, which closed it.
+      // Its reader has cancelled it meanwhile.
     }
   }
 }

@@ -152,8 +152,9 @@ class SandboxedPlugin implements RunningPlugin {
     try {
       this.#methods = await host.start(order);
     } catch (error) {
+      const { endReason } = host;
       await host.close();
-      throw host.endReason === undefined ? error : new Error(`it ${host.endReason}`);
+      throw endReason === undefined ? error : new Error(`it ${endReason}`);
     }
     if (this.#closed) return await host.close();
     this.#startedAtMs = performance.now();
