@@ -15,6 +15,8 @@ export interface RegistryOptions {
   readonly config?: string;
   /** Further environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A program with its arguments that starts the server in its own place: `strace -D …`. */
+  readonly under?: readonly string[];
 }
 
 /** A server that runs. */
@@ -46,8 +48,9 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
   const scratch = await Deno.makeTempDir({ prefix: "sreg-test-" });
   const dataDir = options.dataDir ?? `${scratch}/data`;
   if (options.config !== undefined) await Deno.writeTextFile(`${scratch}/sreg.toml`, options.config);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: serveArguments(options, { scratch, dataDir }),
+  const [program, ...before] = [...options.under ?? [], Deno.execPath()];
+  const child = new Deno.Command(program!, {
+    args: [...before, ...serveArguments(options, { scratch, dataDir })],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",

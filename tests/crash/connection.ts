@@ -1,0 +1,55 @@
+/** What a request carries. */
+export interface RequestParts {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: BodyInit;
+}
+
+/** A whole answer. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** The connection broke before there was an answer: the server was killed. */
+export class LostAnswer extends Error {
+  override readonly name = "LostAnswer";
+}
+
+/** How clients reach one run of the server. */
+export class Connection implements Disposable {
+  readonly #url: string;
+  readonly #client = Deno.createHttpClient({ poolMaxIdlePerHost: 16 });
+  #listener: (sent: number) => void = () => {};
+  #sent = 0;
+
+  /** `url`: the server's base. */
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  /** How many requests were begun. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Calls `listener` at the beginning of every request with how many there were. */
+  onRequest(listener: (sent: number) => void): void {
+    this.#listener = listener;
+  }
+
+  /** Sends a request to a path. Throws `LostAnswer` where nobody knows what became of it. */
+  async send(method: string, path: string, parts: RequestParts = {}): Promise<Answer> {
+    this.#listener(++this.#sent);
+    try {
+      const answer = await fetch(new URL(path, this.#url), { method, ...parts, client: this.#client });
+      return { status: answer.status, headers: answer.headers, bytes: await answer.bytes() };
+    } catch (error) {
+      throw new LostAnswer(`${method} ${path}`, { cause: error });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+}

@@ -1,0 +1,122 @@
+import { assert, assertEquals } from "../support/assert.ts";
+import { type RunningRegistry, startRegistry } from "../support/registry.ts";
+import { Actor } from "./actor.ts";
+import { audit } from "./audit.ts";
+import { Connection } from "./connection.ts";
+import { Model } from "./model.ts";
+import { Random } from "./random.ts";
+import { resumeUpload } from "./uploads.ts";
+
+/** How often the server is killed. */
+const ROUNDS = Number(Deno.env.get("SREG_CRASH_ROUNDS") ?? 12);
+
+/** Repeats a run, as far as the moments of answers and kills repeat. */
+const SEED = Number(Deno.env.get("SREG_CRASH_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+
+/** Then a new store: what must be compared grows with every round. */
+const ROUNDS_PER_STORE = 25;
+
+const REPOSITORIES = ["crash", "crash/nested", "crash-other"];
+const ACTORS = 5;
+const REQUESTS_BEFORE_KILL = 120;
+const KILL_DELAY_MAX_MS = 25;
+
+/** What happened, so that it can be seen that something did. */
+interface Tally {
+  requests: number;
+  resumed: number;
+  lost: number;
+}
+
+/** Lets actors work until the server dies under them. */
+async function runUnderFire(server: RunningRegistry, model: Model, random: Random): Promise<number> {
+  using connection = new Connection(server.url);
+  const killAt = 1 + random.below(REQUESTS_BEFORE_KILL);
+  const delayMs = random.chance(0.5) ? random.below(KILL_DELAY_MAX_MS) : 0;
+  const { promise: killed, resolve, reject } = Promise.withResolvers<void>();
+  const kill = () => void server.kill().then(resolve, reject);
+  connection.onRequest((sent) => {
+    if (sent === killAt) setTimeout(kill, delayMs);
+  });
+  const actors = Array.from(
+    { length: ACTORS },
+    (_, id) => new Actor({ connection, model, random: random.fork() }, id),
+  );
+  await Promise.all([killed, ...actors.map((actor) => actor.run())]);
+  return connection.sent;
+}
+
+/** Compares the store with the model, then goes on with the uploads that are open: most of them, not all. */
+async function check(
+  server: RunningRegistry,
+  model: Model,
+  random: Random,
+): Promise<Omit<Tally, "requests">> {
+  using connection = new Connection(server.url);
+  await audit(connection, model);
+  model.deletions.clear();
+  const tally = { resumed: 0, lost: 0 };
+  for (const upload of [...model.uploads]) {
+    if (random.chance(0.3)) continue;
+    tally.resumed++;
+    if (await resumeUpload({ connection, model, random }, upload) === "lost") tally.lost++;
+  }
+  return tally;
+}
+
+/** How many files there are below a folder. */
+async function countFiles(folder: string): Promise<number> {
+  let files = 0;
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      files += isDirectory ? await countFiles(`${folder}/${name}`) : 1;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return files;
+}
+
+async function complainOfLeftovers(dataDir: string, model: Model): Promise<void> {
+  const temporary = await countFiles(`${dataDir}/%temp`);
+  if (temporary > 0) model.complain(`${temporary} temporary files are left over`);
+  const uploads = await countFiles(`${dataDir}/uploads`);
+  const expected = model.uploads.size + model.namelessUploads;
+  if (uploads > expected) model.complain(`there are ${uploads} uploads, but only ${expected} can be`);
+}
+
+/** Kills a server `rounds` times on one store. */
+async function crashRepeatedly(dataDir: string, rounds: number, random: Random): Promise<Tally> {
+  const model = new Model(REPOSITORIES);
+  const tally = { requests: 0, resumed: 0, lost: 0 };
+  for (let round = 1; round <= rounds + 1; round++) {
+    const server = await startRegistry({ dataDir });
+    try {
+      await complainOfLeftovers(dataDir, model);
+      const { resumed, lost } = await check(server, model, random);
+      tally.resumed += resumed;
+      tally.lost += lost;
+      assertEquals(model.violations, [], `after ${round - 1} crashes; the log:\n${server.log()}`);
+      if (round <= rounds) tally.requests += await runUnderFire(server, model, random);
+      assertEquals(model.violations, [], `before crash ${round}; the log:\n${server.log()}`);
+    } finally {
+      await server.stop();
+    }
+  }
+  return tally;
+}
+
+Deno.test(`A server killed at random moments (SREG_CRASH_SEED=${SEED})`, async (t) => {
+  const random = new Random(SEED);
+  for (let first = 1; first <= ROUNDS; first += ROUNDS_PER_STORE) {
+    const rounds = Math.min(ROUNDS_PER_STORE, ROUNDS - first + 1);
+    const choices = random.fork();
+    await t.step(`keeps what it acknowledged, and serves nothing half (${rounds} crashes)`, async () => {
+      const dataDir = await Deno.makeTempDir({ prefix: "sreg-crash-" });
+      const tally = await crashRepeatedly(dataDir, rounds, choices);
+      assert(tally.requests > rounds, "the actors did nothing");
+      console.log(JSON.stringify(tally));
+      await Deno.remove(dataDir, { recursive: true });
+    });
+  }
+});

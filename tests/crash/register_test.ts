@@ -1,0 +1,49 @@
+import { assertEquals } from "../support/assert.ts";
+import { Register } from "./register.ts";
+
+Deno.test("Register", async (t) => {
+  await t.step("holds what an acknowledged write wrote", () => {
+    const register = new Register("a");
+    register.begin("b").acknowledge();
+    assertEquals(register.possible(), ["b"]);
+  });
+
+  await t.step("may hold what a write whose answer was lost wrote, or not", () => {
+    const register = new Register("a");
+    register.begin("b");
+    assertEquals(register.possible(), ["a", "b"]);
+  });
+
+  await t.step("forgets a write that did not happen", () => {
+    const register = new Register("a");
+    register.begin("b").withdraw();
+    assertEquals(register.possible(), ["a"]);
+  });
+
+  await t.step("may hold either of two writes that overlapped", () => {
+    const register = new Register("a");
+    const [first, second] = [register.begin("b"), register.begin("c")];
+    second.acknowledge();
+    first.acknowledge();
+    assertEquals(register.possible(), ["b", "c"]);
+    register.begin("d").acknowledge();
+    assertEquals(register.possible(), ["d"]);
+  });
+
+  await t.step("may hold a write of unknown end until a later one is acknowledged", () => {
+    const register = new Register("a");
+    const write = register.begin("b");
+    register.begin("c").acknowledge();
+    assertEquals(register.possible(), ["b", "c"]);
+    write.conclude();
+    register.begin("d").acknowledge();
+    assertEquals(register.possible(), ["d"]);
+  });
+
+  await t.step("holds what it was seen to hold", () => {
+    const register = new Register("a");
+    register.begin("b");
+    register.settle("b");
+    assertEquals(register.possible(), ["b"]);
+  });
+});
