@@ -19,7 +19,7 @@ interface Start {
 }
 
 function start({ name, isolation, options, folders }: Start) {
-  const permissions = { read: folders, write: folders };
+  const permissions = folders.length > 0 ? { read: folders, write: folders } : {};
   return startPlugin({
     name,
     kind: "storage",

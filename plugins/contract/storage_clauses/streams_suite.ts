@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type Bytes } from "../storage.ts";
+import type { Bytes, Storage } from "../storage.ts";
 import {
   all,
   bytesOf,
@@ -24,7 +24,8 @@ import {
 } from "./trial_suite.ts";
 
 const LARGE_CHUNK_BYTES = 256 * 1024;
-const MEMORY_GROWTH_MAX = 64 * MIB;
+/** Well below the object, and above what the runtime has not collected yet. */
+const MEMORY_GROWTH_MAX = 96 * MIB;
 
 /** Offsets and lengths in an object of 700,000 bytes. */
 const SPANS = [[0, 0], [5, 0], [700_000, 0], [0, 1], [699_999, 1], [0, 700_000], [300_001, 70_003]] as const;
@@ -131,26 +132,10 @@ export const STREAMS: readonly StorageClause[] = [
   {
     name: "append(), move() and open() pass a large object in memory that does not grow with it",
     run: async (storage, { largeBytes }) => {
-      const count = largeBytes / LARGE_CHUNK_BYTES;
+      // The first pass makes room for what the runtime has not collected yet.
+      await passLarge(storage, { key: "first", largeBytes, memory: new MemoryWatch() });
       const memory = new MemoryWatch();
-      function* chunks() {
-        for (let index = 0; index < count; index++) {
-          memory.look();
-          yield filled(index, LARGE_CHUNK_BYTES);
-        }
-      }
-      assert.deepEqual(await storage.append("up", 0, ReadableStream.from(chunks()) as Bytes), {
-        size: largeBytes,
-      });
-      assert.equal(await storage.move("up", "large"), true);
-      let offset = 0;
-      for await (const chunk of (await storage.open("large"))!.body) {
-        memory.look();
-        assert.equal(chunk[0], Math.floor(offset / LARGE_CHUNK_BYTES) & 255);
-        offset += chunk.length;
-        assert.equal(chunk.at(-1), Math.floor((offset - 1) / LARGE_CHUNK_BYTES) & 255);
-      }
-      assert.equal(offset, largeBytes);
+      await passLarge(storage, { key: "second", largeBytes, memory });
       assert.ok(memory.growth() < MEMORY_GROWTH_MAX, `memory grew by ${memory.growth() / MIB} MiB`);
     },
   },
@@ -172,3 +157,30 @@ export const STREAMS: readonly StorageClause[] = [
     },
   },
 ];
+
+interface LargePass {
+  readonly key: string;
+  readonly largeBytes: number;
+  readonly memory: MemoryWatch;
+}
+
+/** Writes and reads an object that is never whole in memory here. */
+async function passLarge(storage: Storage, { key, largeBytes, memory }: LargePass): Promise<void> {
+  async function* chunks() {
+    for (let index = 0; index < largeBytes / LARGE_CHUNK_BYTES; index++) {
+      await memory.look();
+      yield filled(index, LARGE_CHUNK_BYTES);
+    }
+  }
+  const { size } = await storage.append("up", 0, ReadableStream.from(chunks()) as Bytes);
+  assert.equal(size, largeBytes);
+  assert.equal(await storage.move("up", key), true);
+  let offset = 0;
+  for await (const chunk of (await storage.open(key))!.body) {
+    await memory.look();
+    assert.equal(chunk[0], Math.floor(offset / LARGE_CHUNK_BYTES) & 255);
+    offset += chunk.length;
+    assert.equal(chunk.at(-1), Math.floor((offset - 1) / LARGE_CHUNK_BYTES) & 255);
+  }
+  assert.equal(offset, largeBytes);
+}

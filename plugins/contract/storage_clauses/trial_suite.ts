@@ -32,9 +32,11 @@ export const MIB: number = 1024 * 1024;
 export class MemoryWatch {
   readonly #start = Deno.memoryUsage().rss;
   #peak = this.#start;
+  #looks = 0;
 
-  /** Takes note of the memory now. */
-  look(): void {
+  /** Takes note of the memory now, and now and then leaves the runtime a moment to tidy up. */
+  async look(): Promise<void> {
+    if (++this.#looks % 8 === 0) await new Promise((resolve) => setTimeout(resolve));
     this.#peak = Math.max(this.#peak, Deno.memoryUsage().rss);
   }
 
