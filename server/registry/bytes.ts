@@ -45,8 +45,17 @@ function openReader(body: Bytes) {
   } catch {
     // Not a byte stream: it brings buffers of its own.
     const reader = body.getReader();
-    return { fills: false, read: () => reader.read(), cancel: (reason: unknown) => reader.cancel(reason) };
+    return { fills: false, read: () => readSome(reader), cancel: (reason: unknown) => reader.cancel(reason) };
   }
+}
+
+/** The next chunk that has bytes: some streams bring empty ones, which a byte stream cannot pass on. */
+async function readSome(
+  reader: ReadableStreamDefaultReader<Chunk>,
+): Promise<ReadableStreamReadResult<Chunk>> {
+  let result = await reader.read();
+  while (!result.done && result.value.byteLength === 0) result = await reader.read();
+  return result;
 }
 
 /** The bytes of `body`, which must be `length` in all: it fails with `refuse()` before it passes on more, or at its end. */

@@ -1,0 +1,93 @@
+import type { Bytes } from "../../plugins/contract/storage.ts";
+import { assertEquals, assertRejects } from "../../tests/support/assert.ts";
+import { emptyBytes, exactBytes, readAll, relayBytes } from "./bytes.ts";
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+function chunksOf(...chunks: string[]): Bytes {
+  return ReadableStream.from(chunks.map((chunk) => new TextEncoder().encode(chunk))) as Bytes;
+}
+
+function read(body: Bytes, max = 1_000): Promise<string> {
+  return readAll(body, max, () => new Error("too long")).then(textOf);
+}
+
+/** A byte stream that brings its bytes in pieces of `size`. */
+function pieces(text: string, size: number): Bytes {
+  let at = 0;
+  return new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      if (at >= text.length) {
+        controller.close();
+        return controller.byobRequest?.respond(0);
+      }
+      controller.enqueue(new TextEncoder().encode(text.slice(at, at += size)));
+    },
+  });
+}
+
+const same = (body: Bytes) => relayBytes(body, (read) => read());
+
+for (const text of ["", "a", "hello", "x".repeat(500)]) {
+  Deno.test(`relayBytes() passes ${text.length} bytes on, through any number of relays`, async () => {
+    for (const size of [1, 7, 1_000]) {
+      assertEquals(await read(same(pieces(text, size))), text);
+      assertEquals(await read(same(same(same(pieces(text, size))))), text);
+    }
+    assertEquals(await read(same(same(new Blob([text]).stream() as Bytes))), text);
+  });
+}
+
+Deno.test("relayBytes() passes over empty chunks, which some runtimes send for an empty body", async () => {
+  assertEquals(await read(same(chunksOf("", "a", "", "", "b", ""))), "ab");
+  assertEquals(await read(same(chunksOf(""))), "");
+  assertEquals(await read(same(emptyBytes())), "");
+});
+
+Deno.test("relayBytes() hands through buffers of the reader's own", async () => {
+  const reader = same(same(pieces("abcdef", 2))).getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(3);
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read(new Uint8Array(buffer));
+    if (done) break;
+    text += textOf(value);
+    buffer = value.buffer as ArrayBuffer;
+    assertEquals(buffer.byteLength, 3);
+  }
+  assertEquals(text, "abcdef");
+});
+
+Deno.test("relayBytes() passes errors on, and cancels what it reads from", async () => {
+  const failing = new ReadableStream({
+    type: "bytes",
+    pull: () => Promise.reject(new Error("gone")),
+  }) as Bytes;
+  await assertRejects(read(same(same(failing))), /gone/);
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  await same(same(new ReadableStream({ type: "bytes", cancel: resolve }) as Bytes)).cancel("enough");
+  assertEquals(await promise, "enough");
+});
+
+Deno.test("exactBytes() refuses a body that is shorter or longer, before the first byte too many", async () => {
+  const exact = (text: string, length: number) =>
+    read(exactBytes(pieces(text, 2), length, () => new Error("wrong")));
+  assertEquals([await exact("abcd", 4), await exact("", 0)], ["abcd", ""]);
+  for (const length of [3, 5, 0]) await assertRejects(exact("abcd", length), /wrong/);
+});
+
+Deno.test("readAll() stops reading once there is too much", async () => {
+  let pulled = 0;
+  const endless = new ReadableStream({
+    type: "bytes",
+    pull: (controller) => {
+      pulled++;
+      controller.enqueue(new Uint8Array(10));
+    },
+  }) as Bytes;
+  await assertRejects(read(endless, 100), /too long/);
+  assertEquals(pulled <= 12, true);
+});
