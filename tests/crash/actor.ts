@@ -45,10 +45,14 @@ export class Actor {
     }
   }
 
+  /** Now and then with a layer that it does not send: one that may have been deleted, or cut short by a crash. */
   async #pushImage(repository: RepositoryModel): Promise<void> {
     const { random } = this.#sender;
-    const blobs = [this.#newBlob(), ...Array.from({ length: random.below(4) }, () => this.#someBlob())];
-    await whenAllAreOver(blobs.map((digest) => sendBlob(this.#sender, repository, digest)));
+    const sent = [this.#newBlob(), ...Array.from({ length: random.below(4) }, () => this.#someBlob())];
+    await whenAllAreOver(sent.map((digest) => sendBlob(this.#sender, repository, digest)));
+    const doubtful = [...repository.blobs].filter(([, register]) => register.mayBe(false));
+    const [unsent] = random.chance(0.2) ? random.pick(doubtful) ?? [] : [];
+    const blobs = unsent === undefined ? sent : [...sent, unsent];
     const [config, ...layers] = blobs.map((digest) => this.#describe(digest));
     const own = repository.manifestsOf(this.#id);
     const subject = random.chance(0.3) ? random.pick(own) : undefined;

@@ -95,7 +95,10 @@ function complainOfReferences(model: Model, repository: RepositoryModel, seen: O
       ),
     ];
     if (missing.length === 0) continue;
-    model.complain(`${repository.name}: manifest ${manifest.digest} can be read without its ${missing}`);
+    const promise = manifest.present.mayBe(false) ? "unacknowledged" : "acknowledged";
+    model.complain(
+      `${repository.name}: ${promise} manifest ${manifest.digest} can be read without its ${missing}`,
+    );
   }
   for (const [tag, digest] of seen.tags) {
     if (!seen.manifests.has(digest)) {
