@@ -7,6 +7,7 @@ import {
   type Frame,
   type Post,
   readError,
+  type WireMethod,
   type WireMethods,
 } from "./wire.ts";
 import { Inlet, Outlet } from "./wire_stream.ts";
@@ -85,21 +86,27 @@ export class WireGuest {
   }
 
   #answer(id: number, name: string, answer: unknown): void {
-    const { bytesAnswer, streamAnswer } = this.#rows[name]!;
-    const beside = bytesAnswer ?? streamAnswer;
-    const awaited = this.#settle(id);
-    if (beside === undefined || typeof answer !== "object" || answer === null) {
-      return void (awaited && this.#post([FRAME.answer, id, answer]));
+    if (!this.#settle(id)) return discard(answer);
+    try {
+      this.#postAnswer(id, this.#rows[name]!, answer);
+    } catch (error) {
+      // It cannot be sent: it holds a function, or a cycle.
+      this.#post([FRAME.failure, id, describeError(error)]);
     }
-    const { [beside]: value, ...plain } = answer as Record<string, unknown>;
-    if (streamAnswer !== undefined) return this.#answerStream(id, plain, awaited, value as Bytes);
-    if (awaited) this.#post([FRAME.answer, id, plain, value as Chunk]);
   }
 
-  #answerStream(id: number, plain: object, awaited: boolean, body: Bytes): void {
-    if (!awaited) return void body.cancel().catch(() => {});
+  #postAnswer(id: number, { bytesAnswer, streamAnswer }: WireMethod, answer: unknown): void {
+    const beside = bytesAnswer ?? streamAnswer;
+    if (beside === undefined || !isRecord(answer)) return this.#post([FRAME.answer, id, answer]);
+    const { [beside]: value, ...plain } = answer;
+    if (bytesAnswer !== undefined) {
+      if (!(value instanceof Uint8Array)) throw new TypeError(`Cannot answer: its ${beside} is no bytes`);
+      return this.#post([FRAME.answer, id, plain, value as Chunk]);
+    }
+    if (!(value instanceof ReadableStream)) throw new TypeError(`Cannot answer: its ${beside} is no stream`);
     this.#post([FRAME.answer, id, plain]);
-    this.#outlets.set(id, new Outlet(body, { post: this.#post, id, done: () => this.#outlets.delete(id) }));
+    const done = () => this.#outlets.delete(id);
+    this.#outlets.set(id, new Outlet(value, { post: this.#post, id, done }));
   }
 
   #fail(id: number, error: unknown): void {
@@ -129,4 +136,16 @@ export class WireGuest {
     this.#takeInlet(id)?.fail(new PluginError("unavailable", "Cannot read the body: its call was given up"));
     this.#outlets.get(id)?.stop();
   }
+}
+
+/** Ends the streams of an answer that nobody waits for. */
+function discard(answer: unknown): void {
+  if (!isRecord(answer)) return;
+  for (const value of Object.values(answer)) {
+    if (value instanceof ReadableStream) value.cancel().catch(() => {});
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }

@@ -55,6 +55,9 @@ export class Outlet {
         const { done, value } = await this.#reader.read();
         if (this.#stopped) return;
         if (done) break;
+        if (!(value instanceof Uint8Array)) {
+          throw new TypeError("Cannot send a stream: it holds what is no bytes");
+        }
         await this.#send(value);
       }
       post([FRAME.end, id]);

@@ -1,5 +1,6 @@
 import { PluginError } from "../../plugins/contract/error.ts";
-import type { Storage } from "../../plugins/contract/storage.ts";
+import type { ByteSpan, OpenedObject, Storage } from "../../plugins/contract/storage.ts";
+import { exactBytes } from "./exact_bytes.ts";
 import { appendFile, openLocated, readFile } from "./located_file.ts";
 import type { PluginPermissions } from "./permissions.ts";
 
@@ -11,11 +12,12 @@ export interface LocatedOptions {
 }
 
 /**
- * `remote`, but for `open` and `append`, whose bytes the core reads and writes itself where the plugin says they are.
- * What the core gets has no `locate`.
+ * What the core gets of a storage plugin. It has no `locate`: where the plugin says where an object's bytes are, `open`
+ * and `append` read and write them here; where they come by the wire they are held to the length that was promised.
  */
 export function locatedStorage(remote: Storage, options: LocatedOptions): Storage {
-  const { locate, ...storage } = remote;
+  const { locate, ...wired } = remote;
+  const storage: Storage = { ...wired, open: (key, span) => openWired(wired, key, span) };
   if (!locate) return storage;
   return {
     ...storage,
@@ -42,6 +44,11 @@ export function locatedStorage(remote: Storage, options: LocatedOptions): Storag
       }
     },
   };
+}
+
+async function openWired(storage: Storage, key: string, span?: ByteSpan): Promise<OpenedObject | undefined> {
+  const opened = await storage.open(key, span);
+  return opened && { ...opened, body: exactBytes(opened.body, span?.length ?? opened.size) };
 }
 
 function conflict(key: string, offset: number, size: number): PluginError {

@@ -23,7 +23,8 @@ export function openLocated(
   options: LocatedOptions,
 ): Deno.FsFile | undefined {
   try {
-    const real = isAbsolute(path) ? Deno.realPathSync(path) : path;
+    if (!isAbsolute(path) || path.includes("\0")) throw breach(path, options);
+    const real = Deno.realPathSync(path);
     const facts = Deno.lstatSync(real);
     if (!isGranted(real, options.permissions[access] ?? []) || !facts.isFile) throw breach(path, options);
     const file = Deno.openSync(real, access === "read" ? { read: true } : { append: true });

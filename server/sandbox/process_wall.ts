@@ -9,7 +9,7 @@ import { watchProcess } from "./process_watch.ts";
 export interface ProcessLimits {
   /** Memory that may be resident, in bytes. */
   readonly memoryBytes: number;
-  /** For how long it may be busy while nothing is asked of it, in milliseconds. */
+  /** Processor time that it may burn while nothing is asked of it, in milliseconds. */
   readonly hungMs: number;
 }
 

@@ -2,7 +2,7 @@
 export interface ProcessWatch {
   /** Memory that may be resident, in bytes. */
   readonly memoryBytes: number;
-  /** For how long it may be busy while nothing is asked of it, in milliseconds. */
+  /** Processor time that it may burn while nothing is asked of it, in milliseconds. */
   readonly hungMs: number;
   /** Whether nothing is asked of it now. */
   readonly isIdle: () => boolean;
@@ -13,8 +13,8 @@ export interface ProcessWatch {
 const INTERVAL_MS = 200;
 /** The unit of Linux's process times, whatever the machine (proc(5), "stat"). */
 const TICK_MS = 10;
-/** Busy is what takes more than this part of a processor. */
-const BUSY = 0.5;
+/** Part of a processor that a plugin may use while nothing is asked of it. */
+const IDLE_SHARE = 0.1;
 
 /**
  * Reads `/proc` when it is asked to, since the runtime itself may not without all permissions: prints the resident
@@ -50,15 +50,15 @@ export function watchProcess(pid: number, watch: ProcessWatch): () => void {
 async function judge(samples: ReadableStream<Uint8Array>, watch: ProcessWatch): Promise<void> {
   const { memoryBytes, hungMs, isIdle, onExcess } = watch;
   let before = { busyMs: 0, atMs: performance.now() };
-  let burningMs = 0;
+  let burnedMs = 0;
   for await (const bytes of samples) {
     const { residentBytes, busyMs } = parseSample(new TextDecoder().decode(bytes));
     const now = { busyMs, atMs: performance.now() };
-    const tookMs = now.atMs - before.atMs;
-    burningMs = isIdle() && busyMs - before.busyMs > BUSY * tookMs ? burningMs + tookMs : 0;
+    const excessMs = now.busyMs - before.busyMs - IDLE_SHARE * (now.atMs - before.atMs);
+    if (isIdle()) burnedMs = Math.max(0, burnedMs + excessMs);
     before = now;
     if (residentBytes > memoryBytes) return onExcess(`took more than ${memoryBytes >> 20} MiB of memory`);
-    if (burningMs > hungMs) return onExcess(`was busy for ${hungMs} ms though nothing was asked of it`);
+    if (burnedMs > hungMs) return onExcess(`was busy for ${hungMs} ms though nothing was asked of it`);
   }
 }
 
