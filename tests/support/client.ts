@@ -62,6 +62,11 @@ export function imageOf(config: Content, layers: readonly Content[] = [], change
   });
 }
 
+/** The path of the answer's next page. */
+export function nextOf({ headers }: Answer): string | undefined {
+  return /^<([^>]+)>; rel="next"$/.exec(headers.get("Link") ?? "")?.[1];
+}
+
 /** Sends requests to one registry. */
 export class RegistryClient {
   readonly url: string;

@@ -1,0 +1,74 @@
+import { assertEquals, assertMatch } from "../support/assert.ts";
+import { contentOf, startForTests } from "../support/client.ts";
+
+const registry = await startForTests(`[uploads]\nidle_timeout = "1s"\nopen_max = 3\n`);
+
+Deno.test("GET /v2/ answers 200 and the API's version", async () => {
+  for (const method of ["GET", "HEAD"]) {
+    const { status, headers } = await registry.send(method, "/v2/");
+    assertEquals([status, headers.get("Docker-Distribution-API-Version")], [200, "registry/2.0"]);
+  }
+});
+
+Deno.test("GET /v2/_oci/ext/discover answers the extensions", async () => {
+  const { status, json } = await registry.get("/v2/_oci/ext/discover");
+  assertEquals(status, 200);
+  for (const extension of json().extensions) {
+    assertEquals(Object.keys(extension).sort(), ["description", "endpoints", "name", "url"]);
+  }
+});
+
+Deno.test("Every error is an error body of the spec", async () => {
+  const { digest } = contentOf("x");
+  const paths = [
+    "/nowhere",
+    "/v2/A/tags/list",
+    "/v2/a/tags/list",
+    "/v2/a/manifests/v1",
+    `/v2/a/blobs/${digest}`,
+  ];
+  for (const path of paths) {
+    const { status, headers, json } = await registry.get(path);
+    assertEquals([status >= 400 && status < 500, headers.get("Content-Type")], [true, "application/json"]);
+    const { errors } = json();
+    assertEquals(errors.length, 1);
+    assertMatch(errors[0].code, /^[A-Z_]+$/);
+    assertMatch(errors[0].message, /^Cannot /);
+  }
+});
+
+Deno.test("A method that a path does not take answers 405 and says which it takes", async () => {
+  const { status, headers, json } = await registry.send("POST", "/v2/a/tags/list");
+  assertEquals([status, headers.get("Allow"), json().errors[0].code], [405, "GET, HEAD", "UNSUPPORTED"]);
+});
+
+Deno.test("HEAD of a list answers what GET would, without the body", async () => {
+  await registry.pushImage("a", "v1");
+  for (const path of ["/v2/_catalog", "/v2/a/tags/list", "/v2/tags/list"]) {
+    const [head, get] = [await registry.send("HEAD", path), await registry.get(path)];
+    assertEquals([head.status, head.bytes.byteLength], [200, 0]);
+    assertEquals(head.headers.get("Content-Length"), get.headers.get("Content-Length"));
+  }
+});
+
+Deno.test("A body with a Content-Encoding answers 415", async () => {
+  const location = await registry.startUpload("encoded");
+  const { status } = await registry.send("PATCH", location, {
+    body: "x",
+    headers: { "Content-Encoding": "gzip" },
+  });
+  assertEquals(status, 415);
+});
+
+Deno.test("Uploads past the cap of a repository answer 429 with Retry-After; idle ones make room", async () => {
+  for (let open = 0; open < 3; open++) await registry.startUpload("capped");
+  const { status, headers, json } = await registry.send("POST", "/v2/capped/blobs/uploads/");
+  assertEquals([status, json().errors[0].code, headers.get("Retry-After")], [429, "TOOMANYREQUESTS", "60"]);
+  await registry.startUpload("not-capped");
+  let freed = 429;
+  for (let turn = 0; turn < 100 && freed === 429; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    freed = (await registry.send("POST", "/v2/capped/blobs/uploads/")).status;
+  }
+  assertEquals(freed, 202);
+});
