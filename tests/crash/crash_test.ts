@@ -112,7 +112,11 @@ async function crashRepeatedly(dataDir: string, rounds: number, random: Random):
       const { resumed, lost } = await check(server, model, random);
       tally.resumed += resumed;
       tally.lost += lost;
-      assertEquals(model.violations, [], `after ${round - 1} crashes on ${dataDir}; the log:\n${server.log()}`);
+      assertEquals(
+        model.violations,
+        [],
+        `after ${round - 1} crashes on ${dataDir}; the log:\n${server.log()}`,
+      );
       if (round <= rounds) tally.requests += await runUnderFire(server, model, random);
       assertEquals(model.violations, [], `before crash ${round} on ${dataDir}; the log:\n${server.log()}`);
     } finally {
