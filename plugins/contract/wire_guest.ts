@@ -16,7 +16,9 @@ import { Inlet, Outlet } from "./wire_stream.ts";
 export interface WireGuestOptions {
   /** What the plugin's `create` answered. */
   readonly contract: object;
+  /** How its methods cross the wire. */
   readonly methods: WireMethods;
+  /** Sends frames to the host. */
   readonly post: Post;
 }
 
@@ -32,6 +34,7 @@ export class WireGuest {
   /** Calls whose answer is awaited. */
   readonly #running = new Set<number>();
 
+  /** Serves the methods of the contract that the plugin has. */
   constructor({ contract, methods, post }: WireGuestOptions) {
     this.#rows = methods;
     this.#post = post;

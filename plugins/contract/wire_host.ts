@@ -29,7 +29,9 @@ export interface WireLimits {
 export interface WireHostOptions {
   /** Names the plugin in messages: `storage plugin "s3"`. */
   readonly title: string;
+  /** What may be called, and how it crosses. */
   readonly methods: WireMethods;
+  /** How long it waits. */
   readonly limits: WireLimits;
   /** Opens the connection; its events may come at once. */
   readonly open: (events: ChannelEvents) => Channel;
@@ -71,6 +73,7 @@ export class WireHost {
   #started = false;
   #ended: string | undefined;
 
+  /** Opens the connection. */
   constructor(options: WireHostOptions) {
     this.#options = options;
     this.#channel = options.open({

@@ -1,10 +1,8 @@
-import { type ByteSpan, LIST_LIMIT_MAX, type Storage, STORAGE_METHODS, VALUE_BYTES_MAX } from "./storage.ts";
+import { LIST_LIMIT_MAX, type STORAGE_METHODS, VALUE_BYTES_MAX } from "./storage.ts";
 import type { WireMethod, WireMethods } from "./wire.ts";
 
-type StorageMethod = (typeof STORAGE_METHODS)[number];
-
 /** The storage contract on the wire. */
-export const STORAGE_WIRE: WireMethods & Readonly<Record<StorageMethod, WireMethod>> = {
+export const STORAGE_WIRE: WireMethods & Readonly<Record<(typeof STORAGE_METHODS)[number], WireMethod>> = {
   stat: { read: orAbsent(readFacts) },
   get: {
     bytesAnswer: "bytes",
@@ -21,11 +19,6 @@ export const STORAGE_WIRE: WireMethods & Readonly<Record<StorageMethod, WireMeth
   list: { read: keys },
   locate: { optional: true, read: orAbsent(({ file }) => ({ file: text(file) })) },
 };
-
-/** Whether `span` is one that may be asked for. */
-export function isSpan({ offset, length }: ByteSpan): boolean {
-  return isCount(offset) && isCount(length);
-}
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -80,6 +73,3 @@ function malformed(expected: string, found: unknown): TypeError {
   const shown = typeof found === "object" && found !== null ? "another object" : String(found).slice(0, 80);
   return new TypeError(`expected ${expected}, found ${shown}`);
 }
-
-// The rows are exactly the contract's methods.
-STORAGE_WIRE satisfies Record<keyof Storage, WireMethod>;

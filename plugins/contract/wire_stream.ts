@@ -4,8 +4,9 @@ import { type Chunk, CHUNK_BYTES_MAX, describeError, FRAME, type Post, STREAM_CR
 
 /** One end of a stream on the wire. */
 export interface StreamEnd {
-  /** The connection and the id of the stream's call. */
+  /** Sends frames to the other end. */
   readonly post: Post;
+  /** The id of the stream's call. */
   readonly id: number;
   /** Told when this end begins (`true`) or ceases to wait for the other one. */
   readonly waits?: (waiting: boolean) => void;
@@ -22,6 +23,7 @@ export class Outlet {
   #stopped = false;
   #error: { readonly reason: unknown } | undefined;
 
+  /** Begins to send `body`. */
   constructor(body: Bytes, end: StreamEnd) {
     this.#end = end;
     this.#reader = openReader(body);
@@ -103,6 +105,7 @@ export class Inlet {
   #ended = false;
   #error: PluginError | undefined;
 
+  /** A stream that nothing has arrived of yet. */
   constructor(end: StreamEnd) {
     this.#end = end;
     this.body = new ReadableStream({

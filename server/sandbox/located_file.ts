@@ -6,9 +6,10 @@ import { isWithin } from "./permissions.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
-/** Sizes of the buffers that a file is read into: small ones for small objects and many readers, then large ones. */
+/** A file is read into buffers of the first size, and, while few are read at once, then of the second. */
 const FIRST_BYTES = 256 * 1024;
-const LARGEST_BYTES = 1024 * 1024;
+const LARGE_BYTES = 1024 * 1024;
+const LARGE_READERS_MAX = 4;
 
 /** The runtime's reads of a request's body cost by the size of the buffer, however little comes: clients send 32 KiB. */
 const APPEND_BYTES = 32 * 1024;
@@ -38,7 +39,12 @@ export function openLocated(
 }
 
 function isGranted(real: string, grants: readonly string[]): boolean {
-  return grants.some((grant) => real !== grant && isWithin(Deno.realPathSync(grant), real));
+  // A real path has no links, so a grant that it begins with has none either, and need not be resolved.
+  return grants.some((grant) => isInside(grant, real) || isInside(Deno.realPathSync(grant), real));
+}
+
+function isInside(folder: string, path: string): boolean {
+  return path !== folder && isWithin(folder, path);
 }
 
 /** Whether what was opened is what was looked at: no link has taken its place meanwhile. */
@@ -64,27 +70,37 @@ export function readFile(file: Deno.FsFile, span: ByteSpan | undefined): OpenedO
   return { size, modifiedAtMs: mtime?.getTime() ?? 0, body: fileBytes(file, length) };
 }
 
+let readers = 0;
+
 /** The next `length` bytes of a file, which is closed at their end. */
 function fileBytes(file: Deno.FsFile, length: number): Bytes {
   let left = length;
   let bufferBytes = FIRST_BYTES;
-  const pull = (controller: ReadableStreamDefaultController<Chunk>) => {
-    if (left > 0) {
-      controller.enqueue(next());
-      bufferBytes = LARGEST_BYTES;
-    }
-    if (left > 0) return;
+  readers++;
+  const close = () => {
+    readers--;
     file.close();
-    controller.close();
   };
   const next = () => {
     // A buffer of its own for each chunk: it may still be on its way out when the next one is read.
     const buffer = new Uint8Array(Math.min(left, bufferBytes));
+    bufferBytes = readers > LARGE_READERS_MAX ? FIRST_BYTES : LARGE_BYTES;
     const read = readSync(file, buffer);
     left -= read;
     return buffer.subarray(0, read);
   };
-  return new ReadableStream({ pull, cancel: () => file.close() }, { highWaterMark: 0 });
+  const pull = (controller: ReadableStreamDefaultController<Chunk>) => {
+    try {
+      if (left > 0) controller.enqueue(next());
+      if (left > 0) return;
+    } catch (error) {
+      close();
+      throw error;
+    }
+    close();
+    controller.close();
+  };
+  return new ReadableStream({ pull, cancel: close }, { highWaterMark: 0 });
 }
 
 function readSync(file: Deno.FsFile, buffer: Chunk): number {
@@ -93,7 +109,6 @@ function readSync(file: Deno.FsFile, buffer: Chunk): number {
     if (read !== null) return read;
     throw new PluginError("failed", "Cannot read a located file: it is shorter than it was");
   } catch (error) {
-    file.close();
     throw asPluginError(error, "Cannot read a located file");
   }
 }
