@@ -6,8 +6,9 @@ import { createUploadId, type UploadId } from "../oci/upload.ts";
 import type { Blobs } from "./blobs.ts";
 import { emptyBytes, relayBytes } from "./bytes.ts";
 import { Hasher } from "./hash.ts";
-import { lastPart, repositoryUploadsPrefix, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
+import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
+import { UploadQuota } from "./upload_quota.ts";
 
 /** Bytes for an upload. */
 export interface Chunk {
@@ -43,7 +44,7 @@ const SWEEP_PAGE = 1_000;
 export class Uploads {
   readonly #storage: Storage;
   readonly #blobs: Blobs;
-  readonly #openMax: number;
+  readonly #quota: UploadQuota;
   readonly #mutex = new KeyedMutex();
   readonly #hashers = new Map<UploadId, Hasher>();
   /** Uploads that ended as a blob, so that a client whose 201 was lost may ask again. */
@@ -52,17 +53,12 @@ export class Uploads {
   constructor(storage: Storage, blobs: Blobs, options: { readonly openMax: number }) {
     this.#storage = storage;
     this.#blobs = blobs;
-    this.#openMax = options.openMax;
+    this.#quota = new UploadQuota(storage, options.openMax);
   }
 
   /** Begins an upload into the repository; TOOMANYREQUESTS while it has as many as it may. */
   async create(name: RepositoryName, algorithm: DigestAlgorithm = "sha256"): Promise<UploadId> {
-    const open = await this.#storage.list(repositoryUploadsPrefix(name), { limit: this.#openMax });
-    if (open.length >= this.#openMax) {
-      throw new OciError("TOOMANYREQUESTS", "Cannot begin an upload: the repository has too many open ones", {
-        headers: { "Retry-After": "60" },
-      });
-    }
+    await this.#quota.claim(name);
     const id = createUploadId();
     await this.#storage.append(uploadKey(name, id), 0, emptyBytes());
     remember(this.#hashers, id, new Hasher(algorithm), HASHERS_MAX);
@@ -96,6 +92,7 @@ export class Uploads {
       if (!answer.accepted) return answer;
       await this.#verify(name, id, digest, answer.size);
       if (!await this.#blobs.take(name, digest, uploadKey(name, id))) throw unknownUpload();
+      this.#quota.release(name);
       remember(this.#finished, id, digest, FINISHED_MAX);
       return answer;
     });
@@ -104,8 +101,7 @@ export class Uploads {
   /** Ends an upload and forgets its bytes; BLOB_UPLOAD_UNKNOWN where there is none. */
   cancel(name: RepositoryName, id: UploadId): Promise<void> {
     return this.#mutex.run(id, async () => {
-      this.#hashers.delete(id);
-      if (!await this.#storage.delete(uploadKey(name, id))) throw unknownUpload();
+      if (!await this.#forget(uploadKey(name, id))) throw unknownUpload();
     });
   }
 
@@ -125,9 +121,15 @@ export class Uploads {
     return this.#mutex.run(id, async () => {
       const facts = await this.#storage.stat(key);
       if (!facts || facts.modifiedAtMs > Date.now() - idleMs) return false;
-      this.#hashers.delete(id);
-      return await this.#storage.delete(key);
+      return await this.#forget(key);
     });
+  }
+
+  async #forget(key: string): Promise<boolean> {
+    this.#hashers.delete(lastPart(key) as UploadId);
+    const had = await this.#storage.delete(key);
+    if (had) this.#quota.release(nameAfter(UPLOADS_PREFIX, key));
+    return had;
   }
 
   async #append(name: RepositoryName, id: UploadId, { body, offset }: Chunk): Promise<ChunkAnswer> {
@@ -165,7 +167,7 @@ export class Uploads {
       ? hasher.digest()
       : await this.#rehash(uploadKey(name, id), digestAlgorithm(digest));
     if (computed === digest) return;
-    await this.#storage.delete(uploadKey(name, id));
+    await this.#forget(uploadKey(name, id));
     throw new OciError("DIGEST_INVALID", "Cannot finish the upload: its bytes have another digest", {
       detail: { digest, computed },
     });
