@@ -37,7 +37,7 @@ export class Outlet {
 
   /** One more chunk may be sent. */
   credit(): void {
-    this.#credits++;
+    this.#credits = Math.min(STREAM_CREDITS, this.#credits + 1);
     this.#wake?.();
   }
 

@@ -94,7 +94,7 @@ function covers(name: PermissionName, grant: string, entry: string): boolean {
   if (isPath(name)) return isWithin(resolve(grant), resolve(entry));
   if (grant === entry) return true;
   // A grant of a host is one of all its ports, a grant of a prefix one of all that begins so.
-  if (name === "net") return entry.startsWith(`${grant}:`) && !grant.includes("/");
+  if (name === "net") return /^(?:[^:/]+|\[[^\]]+\])$/.test(grant) && entry.startsWith(`${grant}:`);
   return name === "env" && grant.endsWith("*") && entry.startsWith(grant.slice(0, -1));
 }
 

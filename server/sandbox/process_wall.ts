@@ -17,6 +17,8 @@ const CONTRACT = new URL("../../plugins/contract/", import.meta.url);
 const GUEST = fileURLToPath(new URL("./process_guest.ts", import.meta.url));
 
 const READ_BYTES = 256 * 1024;
+/** A plugin that lets more than this wait on its way does not read, whatever credit it gives. */
+const UNREAD_BYTES_MAX = 128 * 1024 * 1024;
 /** A plugin's standard error is read no faster than so many bytes in so many milliseconds; only its end is kept. */
 const ERROR_BYTES = 8 * 1024;
 const ERROR_PAUSE_MS = 20;
@@ -38,7 +40,7 @@ export function openProcess(
   const gone = once(events.gone);
   const stopWatch = watchProcess(child.pid, { ...limits, isIdle: events.isIdle, onExcess: gone });
   const errors = collectErrors(child.stderr);
-  const writer = createWriter(child.stdin);
+  const writer = createWriter(child.stdin, () => gone("does not read what is sent to it"));
   const reading = readFrames(child.stdout, events.frame).catch((error: Error) =>
     gone(`sent no frames: ${error.message}`)
   );
@@ -91,9 +93,13 @@ function processEnv({ permissions }: PluginDeclaration): Record<string, string> 
 }
 
 /** Sends frames in order, those of one turn together. */
-function createWriter(stream: WritableStream<Uint8Array>): { readonly post: Post; close(): void } {
+function createWriter(
+  stream: WritableStream<Uint8Array>,
+  onExcess: () => void,
+): { readonly post: Post; close(): void } {
   const writer = stream.getWriter();
   let parts: Uint8Array[] = [];
+  let unreadBytes = 0;
   let writing = false;
   let closed = false;
   const flush = async () => {
@@ -101,7 +107,9 @@ function createWriter(stream: WritableStream<Uint8Array>): { readonly post: Post
       while (parts.length > 0 && !closed) {
         const batch = parts;
         parts = [];
-        await writer.write(batch.length === 1 ? batch[0]! : concatenate(batch));
+        const bytes = batch.length === 1 ? batch[0]! : concatenate(batch);
+        await writer.write(bytes);
+        unreadBytes -= bytes.length;
       }
     } catch {
       // The process has ended, of which its status tells.
@@ -111,7 +119,11 @@ function createWriter(stream: WritableStream<Uint8Array>): { readonly post: Post
   };
   const post: Post = (frame) => {
     if (closed) return;
-    parts.push(...encodeFrame(frame));
+    for (const part of encodeFrame(frame)) {
+      parts.push(part);
+      unreadBytes += part.length;
+    }
+    if (unreadBytes > UNREAD_BYTES_MAX) return onExcess();
     if (writing) return;
     writing = true;
     queueMicrotask(flush);
