@@ -5,13 +5,7 @@
  */
 
 import { Command } from "@commander-js/extra-typings";
-import {
-  type Config,
-  ConfigError,
-  type ConfigOverrides,
-  loadConfig,
-  resolveConfigFile,
-} from "./config/mod.ts";
+import { type Config, type ConfigOverrides, loadConfig, resolveConfigFile } from "./config/mod.ts";
 import { listen } from "./http/listen.ts";
 import { createLog } from "./observe/log.ts";
 import { createServer } from "./server.ts";

@@ -29,7 +29,13 @@ export async function start(registry: Registry, call: Call<"name">): Promise<Res
   if (mount && await registry.blobs.mount(name, mount, source)) return created(name, mount);
   const upload = await registry.uploads.create(name, sessionAlgorithm);
   if (!digest || !call.body) return progress(202, { name, upload, size: 0 });
-  return await end(registry, { ...call, words: { name, upload } }, digest);
+  try {
+    return await end(registry, { ...call, words: { name, upload } }, digest);
+  } catch (error) {
+    // The client was never told of the upload, so nobody could go on with it. Where it is gone already, so much the better.
+    await registry.uploads.cancel(name, upload).catch(() => {});
+    throw error;
+  }
 }
 
 /** `GET /v2/<name>/blobs/uploads/<upload>`: how much has arrived. */

@@ -26,7 +26,7 @@ export class Blobs {
 
   /** Whether the repository has the blob. */
   async has(name: RepositoryName, digest: Digest): Promise<boolean> {
-    return await this.#storage.stat(blobLinkKey(name, digest)) !== undefined;
+    return await this.stat(name, digest) !== undefined;
   }
 
   /** The bytes, or a part of them, of a blob that `stat` has found. */
@@ -34,14 +34,13 @@ export class Blobs {
     return this.#storage.open(blobKey(digest), span);
   }
 
-  /** Makes the upload's bytes, whose digest has been computed, a blob of the repository. */
+  /**
+   * Makes the upload's bytes, whose digest has been computed, a blob of the repository. The link comes first: until the bytes
+   * are there it means nothing, and a crash leaves either the upload or the blob.
+   */
   async take(name: RepositoryName, digest: Digest, uploadKey: string): Promise<boolean> {
-    const [taken] = await Promise.all([
-      this.#storage.move(uploadKey, blobKey(digest)),
-      this.#hold(name, digest),
-    ]);
-    if (taken) await this.#link(name, digest);
-    return taken;
+    await Promise.all([this.#hold(name, digest), this.#link(name, digest)]);
+    return await this.#storage.move(uploadKey, blobKey(digest));
   }
 
   /**

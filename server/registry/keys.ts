@@ -19,9 +19,9 @@
  * another's way, though `a` and `a/b` both be repositories. A name ends in `!` where it is the last part of a key: `!`
  * sorts before everything that can follow in a longer name, so the order of keys is the order of names.
  *
- * What may be believed: a blob's link (`_blobs`) is written after the bytes and their holder, and removed before them. A
- * manifest is written after the links of what it refers to, a tag after its manifest. The rest (`_tagged`, `_referrers`)
- * is written before what it belongs to, and counts only while that is there.
+ * What may be believed: a repository has a blob while both its link (`_blobs`) and the bytes are there. A manifest is
+ * written after all that it refers to, a tag after its manifest. The rest (`_tagged`, `_referrers`) is written before what
+ * it belongs to, and counts only while that is there.
  *
  * @module
  */

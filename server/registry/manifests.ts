@@ -11,7 +11,7 @@ import type { Catalog } from "./catalog.ts";
 import { Deletions } from "./deletions.ts";
 import { digestBytes } from "./hash.ts";
 import { lastDigest, manifestKey, manifestsPrefix } from "./keys.ts";
-import { KeyedMutex } from "./mutex.ts";
+import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
 import type { Tags } from "./tags.ts";
@@ -54,7 +54,7 @@ export class Manifests {
   readonly #referrers: Referrers;
   readonly #catalog: Catalog;
   readonly #deletions: Deletions;
-  readonly #mutex = new KeyedMutex();
+  readonly #changes: SharedMutex;
 
   constructor(
     storage: Storage,
@@ -63,6 +63,7 @@ export class Manifests {
       readonly tags: Tags;
       readonly referrers: Referrers;
       readonly catalog: Catalog;
+      readonly changes: SharedMutex;
     },
   ) {
     this.#storage = storage;
@@ -70,6 +71,7 @@ export class Manifests {
     this.#tags = parts.tags;
     this.#referrers = parts.referrers;
     this.#catalog = parts.catalog;
+    this.#changes = parts.changes;
     this.#deletions = new Deletions(storage, parts);
   }
 
@@ -92,7 +94,7 @@ export class Manifests {
       });
     }
     const manifest = parseManifest(push.bytes, push.contentType);
-    await this.#mutex.run(`${name}@${digest}`, async () => {
+    await this.#changes.together(name, async () => {
       await this.#requireReferences(name, manifest);
       await this.#prepare(name, { digest, manifest, push });
       await this.#store(name, digest, { manifest, push });
@@ -103,7 +105,7 @@ export class Manifests {
 
   /** Takes a manifest and all its tags from the repository. Answers whether it had it. */
   delete(name: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.#mutex.run(`${name}@${digest}`, async () => {
+    return this.#changes.alone(name, async () => {
       const manifest = await this.get(name, { digest });
       if (manifest) await this.#deletions.run(name, digest, manifest.subject);
       return manifest !== undefined;

@@ -13,3 +13,53 @@ export class KeyedMutex {
     }
   }
 }
+
+interface Turns {
+  /** The last task that runs alone. */
+  alone: Promise<unknown>;
+  /** Those that came after it and run together. */
+  together: Promise<unknown>[];
+  /** Tasks that have not ended. */
+  open: number;
+}
+
+/** Lets tasks that share a key run together or alone, in the order in which they came, in this process. */
+export class SharedMutex {
+  readonly #turns = new Map<string, Turns>();
+
+  /** Runs `task` together with others of its kind, when all earlier ones that run alone have ended. */
+  together<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const turns = this.#turnsOf(key);
+    const turn = turns.alone.then(task);
+    turns.together.push(settled(turn));
+    return this.#count(key, turns, turn);
+  }
+
+  /** Runs `task` when all earlier ones have ended, and before any later one. */
+  alone<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const turns = this.#turnsOf(key);
+    const turn = Promise.all([turns.alone, ...turns.together]).then(task);
+    turns.alone = settled(turn);
+    turns.together = [];
+    return this.#count(key, turns, turn);
+  }
+
+  #turnsOf(key: string): Turns {
+    const turns = this.#turns.get(key) ?? { alone: Promise.resolve(), together: [], open: 0 };
+    this.#turns.set(key, turns);
+    return turns;
+  }
+
+  async #count<T>(key: string, turns: Turns, turn: Promise<T>): Promise<T> {
+    turns.open++;
+    try {
+      return await turn;
+    } finally {
+      if (--turns.open === 0) this.#turns.delete(key);
+    }
+  }
+}
+
+function settled(turn: Promise<unknown>): Promise<unknown> {
+  return turn.then(() => {}, () => {});
+}

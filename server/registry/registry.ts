@@ -6,6 +6,7 @@ import type { Tag } from "../oci/reference.ts";
 import { Blobs } from "./blobs.ts";
 import { Catalog } from "./catalog.ts";
 import { Manifests } from "./manifests.ts";
+import { SharedMutex } from "./mutex.ts";
 import { Referrers } from "./referrers.ts";
 import { Tags } from "./tags.ts";
 import { Uploads } from "./uploads.ts";
@@ -24,18 +25,21 @@ export interface Registry {
   readonly tags: Tags;
   readonly referrers: Referrers;
   readonly catalog: Catalog;
+  /** By repository: pushes of manifests run together, deletions alone. */
+  readonly changes: SharedMutex;
 }
 
 /** A registry over `storage`, after it has ended what a crash has cut short there. */
 export async function createRegistry(storage: Storage, options: RegistryOptions): Promise<Registry> {
   const blobs = new Blobs(storage);
-  const tags = new Tags(storage);
+  const changes = new SharedMutex();
+  const tags = new Tags(storage, changes);
   const catalog = new Catalog(storage, tags);
   const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax });
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
-  const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog });
+  const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, changes });
   await manifests.recover();
-  return { blobs, uploads, manifests, tags, referrers, catalog };
+  return { blobs, uploads, manifests, tags, referrers, catalog, changes };
 }
 
 /** The children that the manifest behind a tag lists, where it is an index. */
@@ -52,17 +56,19 @@ async function readIndex(manifests: Manifests, name: RepositoryName, tag: Tag): 
  * Takes a blob from a repository. Answers whether it had it. While one of the repository's manifests refers to it the
  * blob stays, and UNSUPPORTED says which.
  */
-export async function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<boolean> {
-  await refuseReferred(registry, name, digest);
-  if (!await registry.blobs.delete(name, digest)) return false;
-  try {
-    // A manifest may have come meanwhile: it checks its blobs after it is there, so one of the two gives way.
+export function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<boolean> {
+  return registry.changes.alone(name, async () => {
     await refuseReferred(registry, name, digest);
-    return true;
-  } catch (error) {
-    await registry.blobs.restore(name, digest);
-    throw error;
-  }
+    if (!await registry.blobs.delete(name, digest)) return false;
+    try {
+      // Another process may have stored a manifest meanwhile: it checks its blobs after that, so one of the two gives way.
+      await refuseReferred(registry, name, digest);
+      return true;
+    } catch (error) {
+      await registry.blobs.restore(name, digest);
+      throw error;
+    }
+  });
 }
 
 async function refuseReferred(registry: Registry, name: RepositoryName, digest: Digest): Promise<void> {

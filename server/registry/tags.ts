@@ -5,6 +5,7 @@ import type { RepositoryName } from "../oci/name.ts";
 import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
 import { lastPart, taggedKey, taggedPrefix, tagKey, tagsPrefix } from "./keys.ts";
+import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -13,9 +14,11 @@ const TAGGED_PAGE = 1_000;
 /** The tags of repositories: each is an object of its own that holds the digest it points to. */
 export class Tags {
   readonly #storage: Storage;
+  readonly #changes: SharedMutex;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, changes: SharedMutex) {
     this.#storage = storage;
+    this.#changes = changes;
   }
 
   /** The digest that the tag points to. */
@@ -34,12 +37,14 @@ export class Tags {
   }
 
   /** Removes the tag. Answers whether there was one. */
-  async delete(name: RepositoryName, tag: Tag): Promise<boolean> {
-    const found = await this.#read(name, tag);
-    if (!found) return false;
-    await this.#storage.delete(tagKey(name, tag));
-    await this.#storage.delete(taggedKey(name, found.digest, tag));
-    return true;
+  delete(name: RepositoryName, tag: Tag): Promise<boolean> {
+    return this.#changes.alone(name, async () => {
+      const found = await this.#read(name, tag);
+      if (!found) return false;
+      await this.#storage.delete(tagKey(name, tag));
+      await this.#storage.delete(taggedKey(name, found.digest, tag));
+      return true;
+    });
   }
 
   /** Removes all tags that point to the manifest, and none that has moved on meanwhile. */
