@@ -3,6 +3,12 @@ import { OciError } from "../oci/error.ts";
 import { relayBytes } from "../registry/bytes.ts";
 
 /**
+ * Of a body that comes in chunks: the runtime (Deno 2.9) collects as much as a read may take, hands out one chunk, and moves
+ * the rest to the front, so that the cost of large reads is quadratic.
+ */
+const CHUNKED_READ_BYTES = 16 * 1024;
+
+/**
  * The body of a request, or `undefined` where there is none. It fails when it breaks off and when nothing arrives for
  * `stallTimeoutMs`; how long it may take in all is not bounded, since large and slow is legitimate.
  */
@@ -14,7 +20,8 @@ export function requestBody(request: Request, stallTimeoutMs: number): Bytes | u
     });
   }
   if (!request.body || request.headers.get("Content-Length") === "0") return undefined;
-  return relayBytes(request.body, (read) => readInTime(read(), stallTimeoutMs));
+  const readBytesMax = request.headers.has("Content-Length") ? Infinity : CHUNKED_READ_BYTES;
+  return relayBytes(request.body, (read) => readInTime(read(), stallTimeoutMs), readBytesMax);
 }
 
 async function readInTime<T>(reading: Promise<T>, stallTimeoutMs: number): Promise<T> {

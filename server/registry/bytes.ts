@@ -13,10 +13,15 @@ export function emptyBytes(): Bytes {
 
 /**
  * The bytes of `body`, every read of which goes through `around`: to hash what passes, to bound how long it takes. The
- * reader's own buffers are handed through where `body` takes them, so nothing is copied or held.
+ * reader's own buffers are handed through where `body` takes them, so nothing is copied or held; `readBytesMax` of them
+ * at most are filled at once.
  */
-export function relayBytes(body: Bytes, around: (read: Read) => ReturnType<Read>): Bytes {
-  const source = openReader(body);
+export function relayBytes(
+  body: Bytes,
+  around: (read: Read) => ReturnType<Read>,
+  readBytesMax = Infinity,
+): Bytes {
+  const source = openReader(body, readBytesMax);
   return new ReadableStream({
     type: "bytes",
     autoAllocateChunkSize: CHUNK_BYTES,
@@ -33,13 +38,15 @@ export function relayBytes(body: Bytes, around: (read: Read) => ReturnType<Read>
   });
 }
 
-function openReader(body: Bytes) {
+function openReader(body: Bytes, readBytesMax: number) {
   try {
     const reader = body.getReader({ mode: "byob" });
     return {
       fills: true,
-      read: (view: Chunk) =>
-        reader.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength)) as ReturnType<Read>,
+      read: ({ buffer, byteOffset, byteLength }: Chunk) =>
+        reader.read(new Uint8Array(buffer, byteOffset, Math.min(byteLength, readBytesMax))) as ReturnType<
+          Read
+        >,
       cancel: (reason: unknown) => reader.cancel(reason),
     };
   } catch {
