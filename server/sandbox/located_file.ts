@@ -11,6 +11,9 @@ const FIRST_BYTES = 256 * 1024;
 const LARGE_BYTES = 1024 * 1024;
 const LARGE_READERS_MAX = 4;
 
+/** How much is written before the disk is told to begin. */
+const FLUSH_BYTES = 4 * 1024 * 1024;
+
 /** The runtime's reads of a request's body cost by the size of the buffer, however little comes: clients send 32 KiB. */
 const APPEND_BYTES = 32 * 1024;
 
@@ -119,12 +122,49 @@ export async function appendFile(
   offset: number,
   body: Bytes,
 ): Promise<{ readonly size: number }> {
+  const flusher = new Flusher(file);
   let size = offset;
-  for await (const chunk of readChunks(body)) {
-    writeAll(file, chunk);
-    size += chunk.byteLength;
+  try {
+    for await (const chunk of readChunks(body)) {
+      writeAll(file, chunk);
+      size += chunk.byteLength;
+      flusher.wrote(chunk.byteLength);
+    }
+  } finally {
+    await flusher.end(offset);
   }
   return { size };
+}
+
+/** Has the disk begin while bytes still come: when the whole is made durable, most of it already is. */
+class Flusher {
+  readonly #file: Deno.FsFile;
+  #waiting = 0;
+  #busy = false;
+  #flush: Promise<void> = Promise.resolve();
+
+  constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  wrote(bytes: number): void {
+    this.#waiting += bytes;
+    if (this.#busy || this.#waiting < FLUSH_BYTES) return;
+    this.#waiting = 0;
+    this.#busy = true;
+    this.#flush = this.#flush.then(() => this.#file.syncData()).finally(() => this.#busy = false);
+    this.#flush.catch(() => {});
+  }
+
+  /** Waits for what is under way. Of a disk that failed nothing can be believed: what was appended is taken back. */
+  async end(offset: number): Promise<void> {
+    try {
+      await this.#flush;
+    } catch (error) {
+      this.#file.truncateSync(offset);
+      throw asPluginError(error, "Cannot flush a located file");
+    }
+  }
 }
 
 /** The chunks of a body, each only until the next is asked for: one buffer serves them all where the body takes it. */
