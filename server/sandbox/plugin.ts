@@ -123,7 +123,6 @@ class SandboxedPlugin implements RunningPlugin {
   }
 
   async start(): Promise<void> {
-    if (this.#declaration.isolation === "worker") await vetWorker(this.#declaration);
     await this.#connect();
     this.#contract = this.#serve();
   }
@@ -141,7 +140,8 @@ class SandboxedPlugin implements RunningPlugin {
   }
 
   async #connect(): Promise<void> {
-    const { kind, options, folder, entry, permissions } = this.#declaration;
+    const { kind, options, folder, entry, permissions, isolation } = this.#declaration;
+    if (isolation === "worker") await vetWorker(this.#declaration);
     const host = this.#openHost();
     const order: StartOrder = {
       module: pathToFileURL(join(folder, entry)).href,

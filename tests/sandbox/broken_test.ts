@@ -9,7 +9,7 @@ import { HEALTHY, openStage, SHORT, type Stage, WALLS } from "./scene.ts";
 type Wall = (typeof WALLS)[number];
 
 function openBroken(isolation: Wall, breakage: Breakage): Promise<Stage> {
-  const limits = { ...SHORT, startMs: 1_500, callMs: 400 };
+  const limits = { ...SHORT, startMs: 3_000, callMs: 1_000 };
   return openStage({ plugin: "broken", isolation, options: { ...breakage }, limits });
 }
 
@@ -26,7 +26,7 @@ async function outcome(call: Promise<unknown>): Promise<unknown> {
 const STARTS: readonly (readonly [start: NonNullable<Breakage["start"]>, reason: string])[] = [
   ["throws", "Error: thrown by create"],
   ["rejects", "the store is not there"],
-  ["hangs", "it did not start within 1500 ms"],
+  ["hangs", "it did not start within 3000 ms"],
   ["answers nothing", "TypeError: its create answered no object"],
   ["lacks a method", "it has no method move, list"],
 ];
@@ -88,7 +88,7 @@ for (const isolation of WALLS) {
     await assertRejects(openBroken(isolation, { start: "exits" }), {
       message: isolation === "process"
         ? 'Cannot start storage plugin "broken": it ended with status 3'
-        : 'Cannot start storage plugin "broken": it did not start within 1500 ms',
+        : 'Cannot start storage plugin "broken": it did not start within 3000 ms',
     });
   });
 
@@ -182,12 +182,12 @@ for (const isolation of WALLS) {
   });
 
   Deno.test(`a plugin in a ${isolation} that is slow fails its call in time, and its late answer harms nobody`, async () => {
-    await using stage = await openBroken(isolation, { slowMs: 700 });
+    await using stage = await openBroken(isolation, { slowMs: 1_500 });
     assertEquals(
       await outcome(stage.storage.stat("a")),
       'unavailable: Cannot stat: storage plugin "broken" did not answer in time',
     );
-    const end = performance.now() + 600;
+    const end = performance.now() + 1_000;
     while (performance.now() < end) assertEquals(await stage.storage.stat("healthy"), HEALTHY);
     assertEquals(stage.plugin.facts().restarts, 0);
   });

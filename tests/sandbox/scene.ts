@@ -46,6 +46,8 @@ export const SHORT: Partial<PluginLimits> = {
   restartMs: [10, 200],
 };
 
+const PATIENCE_MS = 45_000;
+
 /** Starts a fixture. */
 export async function openStage(scene: Scene): Promise<Stage> {
   const events: PluginEvent[] = [];
@@ -61,10 +63,14 @@ export async function openStage(scene: Scene): Promise<Stage> {
     { log, limits },
   );
   const logged = async (pattern: RegExp) => {
+    const patience = AbortSignal.timeout(PATIENCE_MS);
     for (;;) {
       const found = events.find(({ message }) => pattern.test(message));
       if (found) return found.message;
-      await wake.promise;
+      if (patience.aborted) {
+        throw new Error(`Not logged, ${pattern}: ${events.map(({ message }) => message).join("; ")}`);
+      }
+      await Promise.race([wake.promise, new Promise((resolve) => patience.onabort = resolve)]);
     }
   };
   const recover = async () => {
