@@ -44,7 +44,7 @@ async function startConfigured(plugin: PluginConfig, log: Log): Promise<RunningP
     );
   }
   return await startPlugin({ ...plugin, permissions }, {
-    log: ({ message, ...fields }) => log.warn(message, fields),
+    log: ({ level, message, ...fields }) => log[level](message, fields),
   });
 }
 
