@@ -2,7 +2,8 @@ import type { PluginKind } from "../../plugins/contract/plugin.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { WireMethods } from "../../plugins/contract/wire.ts";
 import { STORAGE_WIRE } from "../../plugins/contract/wire_storage.ts";
-import { type LocatedOptions, locatedStorage } from "./located.ts";
+import { locatedStorage } from "./located.ts";
+import type { LocatedOptions } from "./located_file.ts";
 
 /** The contracts that plugins can serve, by kind. */
 export interface Contracts {

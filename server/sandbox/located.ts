@@ -1,15 +1,7 @@
 import { PluginError } from "../../plugins/contract/error.ts";
 import type { ByteSpan, OpenedObject, Storage } from "../../plugins/contract/storage.ts";
 import { exactBytes } from "./exact_bytes.ts";
-import { appendFile, openLocated, readFile } from "./located_file.ts";
-import type { PluginPermissions } from "./permissions.ts";
-
-/** What a storage plugin that locates its objects is used through. */
-export interface LocatedOptions {
-  readonly permissions: PluginPermissions;
-  /** Told when the plugin points to where it may not go itself. */
-  readonly onBreach: (reason: string) => void;
-}
+import { appendFile, type LocatedOptions, openLocated, readFile } from "./located_file.ts";
 
 /**
  * What the core gets of a storage plugin. It has no `locate`: where the plugin says where an object's bytes are, `open`

@@ -1,10 +1,16 @@
 import { isAbsolute } from "node:path";
 import { PluginError } from "../../plugins/contract/error.ts";
 import type { Bytes, ByteSpan, Location, OpenedObject } from "../../plugins/contract/storage.ts";
-import type { LocatedOptions } from "./located.ts";
-import { isWithin } from "./permissions.ts";
+import { isWithin, type PluginPermissions } from "./permissions.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
+
+/** What a storage plugin that locates its objects is used through. */
+export interface LocatedOptions {
+  readonly permissions: PluginPermissions;
+  /** Told when the plugin points to where it may not go itself. */
+  readonly onBreach: (reason: string) => void;
+}
 
 /** A file is read into buffers of the first size, and, while few are read at once, then of the second. */
 const FIRST_BYTES = 256 * 1024;
