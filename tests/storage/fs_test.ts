@@ -164,6 +164,31 @@ Deno.test("objects and directories that others make and remove are seen by the n
   assertEquals(await storage.list("", { limit: 9 }), ["new/er/c"]);
 });
 
+Deno.test("a value that others change, in place or by another file, is seen by the next get()", async () => {
+  await using ground = await makeGround();
+  const { storage, root } = ground;
+  const path = `${root}/tags/a`;
+  const get = async () => new TextDecoder().decode((await storage.get("tags/a"))?.bytes);
+  const seen = [];
+  await storage.put("tags/a", encode("one"));
+  for (
+    const change of [
+      () => Deno.writeTextFile(path, "longer"),
+      () => Deno.writeTextFile(path, "edited"),
+      async () => {
+        await Deno.writeTextFile(`${root}/tags/b`, "moved!");
+        await Deno.rename(`${root}/tags/b`, path);
+      },
+      () => Deno.remove(path),
+    ]
+  ) {
+    seen.push(await get());
+    await settle(path);
+    await change();
+  }
+  assertEquals([...seen, await storage.get("tags/a")], ["one", "longer", "edited", "moved!", undefined]);
+});
+
 Deno.test("names that are no keys' are not listed", async () => {
   await using ground = await makeGround();
   for (const name of ["a b", "a%b", "ü", "a:b", "fine"]) {

@@ -164,8 +164,14 @@ class FsStorage implements Storage {
     const info = this.#tree.stat(key);
     if (!info) return undefined;
     if (info.size > VALUE_BYTES_MAX) throw tooLarge("get", key, info.size);
+    return this.#tree.values.get(key, info) ?? this.#readFile(key, info);
+  }
+
+  #readFile(key: string, info: Deno.FileInfo): StoredValue {
     const bytes = Deno.readFileSync(this.#paths.file(key));
-    return { ...facts(info), bytes, etag: etagOf(bytes) };
+    const value = { ...facts(info), size: bytes.length, bytes, etag: etagOf(bytes) };
+    this.#tree.values.set(key, info, value);
+    return value;
   }
 
   #check(key: string, { ifAbsent, ifMatch }: PutCondition): void {

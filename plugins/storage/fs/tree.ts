@@ -4,6 +4,7 @@ import { Durability } from "./durability.ts";
 import { meansAbsent, systemCode } from "./failure.ts";
 import { Listings, listKeys } from "./listings.ts";
 import { directoryOf, nameOf, Paths } from "./paths.ts";
+import { ValueCache } from "./value_cache.ts";
 
 /**
  * The directories of the store. Every change to them is made here, in one synchronous turn with the test of its
@@ -11,6 +12,8 @@ import { directoryOf, nameOf, Paths } from "./paths.ts";
  */
 export class Tree {
   readonly paths: Paths;
+  /** What was read of the files lately. */
+  readonly values: ValueCache = new ValueCache();
   readonly #listings: Listings;
   readonly #durability: Durability;
 
@@ -32,12 +35,14 @@ export class Tree {
   /** Makes the key's directories and runs `act`, which makes the key's file. */
   insert(key: string, act: () => void): void {
     const directory = directoryOf(key);
+    this.values.forget(key);
     this.#ensure(directory);
     this.#listings.change(directory, nameOf(key), { present: true, act });
   }
 
   /** Runs `act`, which takes the key's file away, and prunes. Answers the directory that has to be synced for it. */
   remove(key: string, act: () => void): string {
+    this.values.forget(key);
     this.#listings.change(directoryOf(key), nameOf(key), { present: false, act });
     return this.#prune(directoryOf(key));
   }
