@@ -36,29 +36,42 @@ function track(promise: Promise<void>) {
 Deno.test("sync() begins one fsync, and those who ask while it runs share the next", async () => {
   const fsyncs = new Fsyncs();
   const durability = new Durability(fsyncs.begin);
-  const first = track(durability.sync("a/", directoryOf));
+  const first = track(durability.sync("", directoryOf));
   await turn();
-  const others = [1, 2, 3].map(() => track(durability.sync("a/", directoryOf)));
+  const others = [1, 2, 3].map(() => track(durability.sync("", directoryOf)));
   await turn();
-  assertEquals(fsyncs.begun, ["a/"]);
+  assertEquals(fsyncs.begun, [""]);
   await fsyncs.end();
   assertEquals([first.done, ...others.map(({ done }) => done)], [true, false, false, false]);
-  assertEquals(fsyncs.begun, ["a/", "a/"]);
+  assertEquals(fsyncs.begun, ["", ""]);
   await fsyncs.end();
   assertEquals(others.map(({ done }) => done), [true, true, true]);
-  durability.sync("a/", directoryOf);
+  durability.sync("", directoryOf);
   await turn();
-  assertEquals(fsyncs.begun, ["a/", "a/", "a/"]);
+  assertEquals(fsyncs.begun, ["", "", ""]);
 });
 
 Deno.test("sync() begins one fsync for all who ask in one turn", async () => {
   const fsyncs = new Fsyncs();
   const durability = new Durability(fsyncs.begin);
-  const all = [1, 2, 3].map(() => track(durability.sync("a/", directoryOf)));
+  const all = [1, 2, 3].map(() => track(durability.sync("", directoryOf)));
   await turn();
-  assertEquals(fsyncs.begun, ["a/"]);
+  assertEquals(fsyncs.begun, [""]);
   await fsyncs.end();
   assertEquals(all.map(({ done }) => done), [true, true, true]);
+});
+
+Deno.test("sync() includes the parents of a directory that an earlier process may have made, once", async () => {
+  const fsyncs = new Fsyncs();
+  const durability = new Durability(fsyncs.begin);
+  const first = track(durability.sync("a/b/", directoryOf));
+  await turn();
+  assertEquals(fsyncs.begun, ["a/b/", "a/", ""]);
+  for (let count = 0; count < 3; count++) await fsyncs.end();
+  assertEquals(first.done, true);
+  durability.sync("a/b/", directoryOf);
+  await turn();
+  assertEquals(fsyncs.begun.slice(3), ["a/b/"]);
 });
 
 Deno.test("sync() includes the parents of directories that were made, until that is durable", async () => {
