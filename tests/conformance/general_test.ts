@@ -72,3 +72,18 @@ Deno.test("Uploads past the cap of a repository answer 429 with Retry-After; idl
   }
   assertEquals(freed, 202);
 });
+
+Deno.test("A client that expects 100-continue is told to go on", async () => {
+  const location = await registry.startUpload("expecting");
+  const { hostname, port } = new URL(registry.url);
+  using socket = await Deno.connect({ hostname, port: Number(port) });
+  const send = (text: string) => socket.write(new TextEncoder().encode(text));
+  const receive = async () => {
+    const buffer = new Uint8Array(4_096);
+    return new TextDecoder().decode(buffer.subarray(0, await socket.read(buffer) ?? 0));
+  };
+  await send(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n`);
+  assertMatch(await receive(), /^HTTP\/1.1 100 /);
+  await send("hello");
+  assertMatch(await receive(), /^HTTP\/1.1 202 /);
+});
