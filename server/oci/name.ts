@@ -5,8 +5,8 @@ declare const nameBrand: unique symbol;
 /** A repository's name (distribution-spec, "Pulling manifests", `<name>`). */
 export type RepositoryName = string & { readonly [nameBrand]: true };
 
-/** Longest name in characters: what clients allow for host and name together. */
-export const NAME_LENGTH_MAX = 255;
+/** Longest name in characters: of the 255 that clients allow for host, slash and name, what the shortest host leaves. */
+export const NAME_LENGTH_MAX = 253;
 
 const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
 const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);

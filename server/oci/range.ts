@@ -9,13 +9,12 @@ const BYTES = /^bytes=([0-9]{0,15})-([0-9]{0,15})$/;
 /**
  * What a `Range` header asks of something `size` bytes long (RFC 9110, section 14): a span, or that it cannot be
  * satisfied. `undefined`, which means all of it, for what RFC 9110 lets a server ignore: an unknown unit, several
- * ranges, a malformed one, any range of an empty thing.
+ * ranges, a malformed one, the end of an empty thing.
  */
 export function parseRange(text: string, size: number): Span | "unsatisfiable" | undefined {
   const [, first, last] = BYTES.exec(text.replaceAll(" ", "")) ?? [];
   if (first === undefined || last === undefined || (first === "" && last === "")) return undefined;
-  if (size === 0) return undefined;
-  if (first === "") return suffix(Number(last), size);
+  if (first === "") return size === 0 ? undefined : suffix(Number(last), size);
   const offset = Number(first);
   const end = last === "" ? size - 1 : Math.min(Number(last), size - 1);
   if (offset >= size || (last !== "" && Number(last) < offset)) return "unsatisfiable";

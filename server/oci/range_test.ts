@@ -35,7 +35,11 @@ Deno.test("parseRange() ignores what may be ignored", () => {
   ) {
     assertEquals(parseRange(range, 100), undefined);
   }
-  assertEquals(parseRange("bytes=0-5", 0), undefined);
+  assertEquals(parseRange("bytes=-5", 0), undefined);
+});
+
+Deno.test("parseRange() finds no byte in an empty thing", () => {
+  assertEquals([parseRange("bytes=0-5", 0), parseRange("bytes=0-", 0)], ["unsatisfiable", "unsatisfiable"]);
 });
 
 Deno.test("parseRange() never leaves the content", () => {

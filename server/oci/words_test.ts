@@ -116,7 +116,8 @@ const BAD_NAMES = [
   "a@b",
   "_catalog",
   "a/_blobs",
-  "a".repeat(256),
+  "a".repeat(254),
+  `${"a/".repeat(127)}a`,
 ];
 
 for (const bad of BAD_NAMES) {

@@ -76,5 +76,6 @@ async function refuseReferred(registry: Registry, name: RepositoryName, digest: 
   if (referrer === undefined) return;
   throw new OciError("UNSUPPORTED", "Cannot delete the blob: a manifest of the repository refers to it", {
     detail: { manifest: referrer },
+    headers: { Allow: "GET, HEAD" },
   });
 }

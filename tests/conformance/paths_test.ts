@@ -33,14 +33,14 @@ for (const name of NAMES) {
   });
 }
 
-for (const name of ["a__b", "a---b", "a.b_c-d", "0", "0/0", "x".repeat(255), `${"x/".repeat(127)}x`]) {
+for (const name of ["a__b", "a---b", "a.b_c-d", "0", "0/0", "x".repeat(253), `${"x/".repeat(126)}x`]) {
   Deno.test(`A repository may be called ${name.slice(0, 20)} (${name.length} characters)`, async () => {
     const image = await registry.pushImage(name, "v1");
     assertEquals((await registry.get(`/v2/${name}/manifests/v1`)).bytes, image.bytes);
   });
 }
 
-for (const name of ["A", "a___b", "a..b", "a._b", "-a", "a-", "a//b", "_a", "x".repeat(256)]) {
+for (const name of ["A", "a___b", "a..b", "a._b", "-a", "a-", "a//b", "_a", "x".repeat(254)]) {
   Deno.test(`No repository may be called ${name.slice(0, 20)} (${name.length} characters)`, async () => {
     for (const [method, path] of [["GET", "tags/list"], ["POST", "blobs/uploads/"]] as const) {
       const answer = await registry.send(method, `/v2/${name}/${path}`);
