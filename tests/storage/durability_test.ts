@@ -52,6 +52,8 @@ function parseCalls(log: string, root: string): SystemCall[] {
     if (line.includes(" resumed>")) {
       const call = unfinished.get(thread);
       if (call) call.end = index;
+      // What the thread resumes later is another call.
+      unfinished.delete(thread);
       return;
     }
     const text = describe(name, rest, root);
