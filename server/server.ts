@@ -20,7 +20,9 @@ const EXPIRY_INTERVAL_MAX_MS = 10 * 60 * 1000;
 export async function createServer(config: Config, log: Log): Promise<Server> {
   const storage = await startConfigured(config.storage, log);
   try {
-    const registry = await createRegistry(storage.storage, { openUploadsMax: config.uploads.openMax });
+    const registry = await createRegistry(storage.serve("storage"), {
+      openUploadsMax: config.uploads.openMax,
+    });
     const stopExpiry = expireUploads(registry, { idleTimeoutMs: config.uploads.idleTimeoutMs, log });
     const close = async () => {
       stopExpiry();

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import type { JsonValue } from "../../plugins/contract/identity.ts";
 import type { Place, TomlValue } from "./document.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
@@ -103,6 +104,17 @@ export const host: Kind<string> = scalar(
 
 /** Any value, whatever it is, with its place; for what another schema reads later. */
 export const later: Kind<Later> = { expected: "a value", unit: "", read: (value, at) => ({ value, at }) };
+
+/** Any value, as JSON has it: whole numbers become numbers, dates their text. */
+export const json: Kind<JsonValue> = { expected: "a value", unit: "", read: (value) => toJson(value) };
+
+function toJson(value: TomlValue): JsonValue {
+  if (typeof value === "bigint") return Number(value);
+  if (Array.isArray(value)) return value.map(toJson);
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item)]));
+}
 
 /** A value that is still to be read. */
 export interface Later {

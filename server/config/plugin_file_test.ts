@@ -121,7 +121,7 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
     "an option of no type",
     `${HEAD}options.a = { type = "text", description = "A." }`,
     "plugin.toml:5:22: options.a.type: expected one of " +
-    '"string", "path", "integer", "boolean", "duration", "size", "choice", "list", found "text"\n' +
+    '"string", "path", "integer", "boolean", "duration", "size", "choice", "list", "value", found "text"\n' +
     '  5 | options.a = { type = "text", description = "A." }\n    |                      ^^^^^^',
   ],
   [

@@ -4,6 +4,7 @@ import {
   choice,
   duration,
   integer,
+  json,
   type Kind,
   type KindValue,
   later,
@@ -32,6 +33,7 @@ export const OPTION_TYPES = [
   "size",
   "choice",
   "list",
+  "value",
 ] as const;
 
 /** How a `plugin.toml` declares an option. */
@@ -99,5 +101,7 @@ function optionKind({ type, min, max, values }: Option): Kind<unknown, string> {
       return choice(values ?? []);
     case "list":
       return list(text());
+    case "value":
+      return json;
   }
 }

@@ -1,6 +1,10 @@
+import type { Auth } from "../../plugins/contract/auth.ts";
 import type { PluginKind } from "../../plugins/contract/plugin.ts";
+import type { Policy } from "../../plugins/contract/policy.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { WireMethods } from "../../plugins/contract/wire.ts";
+import { AUTH_WIRE } from "../../plugins/contract/wire_auth.ts";
+import { POLICY_WIRE } from "../../plugins/contract/wire_policy.ts";
 import { STORAGE_WIRE } from "../../plugins/contract/wire_storage.ts";
 import { locatedStorage } from "./located.ts";
 import type { LocatedOptions } from "./located_file.ts";
@@ -9,7 +13,12 @@ import type { LocatedOptions } from "./located_file.ts";
 export interface Contracts {
   /** An object store; its `locate` stays inside the sandbox. */
   readonly storage: Storage;
+  readonly auth: Auth;
+  readonly policy: Policy;
 }
+
+/** A kind of plugin that can be started. */
+export type ServedKind = keyof Contracts;
 
 /** How a kind of plugin is served. */
 export interface ContractRow<Contract> {
@@ -19,14 +28,15 @@ export interface ContractRow<Contract> {
   readonly wrap: (remote: Contract, options: LocatedOptions) => Contract;
 }
 
-const CONTRACTS: { readonly [Kind in keyof Contracts]: ContractRow<Contracts[Kind]> } = {
+const CONTRACTS: { readonly [Kind in ServedKind]: ContractRow<Contracts[Kind]> } = {
   storage: { methods: STORAGE_WIRE, wrap: locatedStorage },
+  auth: { methods: AUTH_WIRE, wrap: (remote) => remote },
+  policy: { methods: POLICY_WIRE, wrap: (remote) => remote },
 };
 
 /** The row of a kind. Throws where no plugin of the kind can be started. */
-export function contractOf(kind: PluginKind): ContractRow<Contracts[keyof Contracts]> {
-  const rows: Partial<Record<PluginKind, ContractRow<Contracts[keyof Contracts]>>> = CONTRACTS;
-  const row = rows[kind];
+export function contractOf<Kind extends ServedKind>(kind: Kind | PluginKind): ContractRow<Contracts[Kind]> {
+  const row = (CONTRACTS as Partial<Record<PluginKind, unknown>>)[kind];
   if (!row) throw new TypeError(`plugins of kind ${kind} are not served`);
-  return row;
+  return row as ContractRow<Contracts[Kind]>;
 }

@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { PluginError } from "../../plugins/contract/error.ts";
-import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Channel, ChannelEvents } from "../../plugins/contract/wire.ts";
 import { WireHost, type WireLimits } from "../../plugins/contract/wire_host.ts";
-import { contractOf, type Contracts } from "./contracts.ts";
+import { contractOf, type Contracts, type ServedKind } from "./contracts.ts";
 import { formatTitle, type PluginDeclaration } from "./declaration.ts";
 import type { StartOrder } from "./guest.ts";
 import { grantedEnv } from "./permissions.ts";
@@ -45,8 +44,8 @@ export interface PluginFacts {
 
 /** A plugin that serves its contract, until it is closed. While it is down its calls fail with `unavailable`. */
 export interface RunningPlugin extends AsyncDisposable {
-  /** What a storage plugin serves; throws for one of another kind. */
-  readonly storage: Storage;
+  /** What it serves, if that is the contract of `kind`; throws otherwise. */
+  serve<Kind extends ServedKind>(kind: Kind): Contracts[Kind];
   facts(): PluginFacts;
   /** Ends it: calls under way fail. */
   close(): Promise<void>;
@@ -92,7 +91,7 @@ class SandboxedPlugin implements RunningPlugin {
   readonly #title: string;
   #host: WireHost | undefined;
   #methods: readonly string[] = [];
-  #contract: Contracts[keyof Contracts] | undefined;
+  #contract: Contracts[ServedKind] | undefined;
   #closed = false;
   #startedAtMs = 0;
   #failures = 0;
@@ -109,9 +108,9 @@ class SandboxedPlugin implements RunningPlugin {
     this.#title = formatTitle(declaration);
   }
 
-  get storage(): Storage {
-    if (this.#declaration.kind !== "storage") throw new TypeError(`${this.#title} is no storage plugin`);
-    return this.#contract!;
+  serve<Kind extends ServedKind>(kind: Kind): Contracts[Kind] {
+    if (this.#declaration.kind !== kind) throw new TypeError(`${this.#title} is no ${kind} plugin`);
+    return this.#contract as Contracts[Kind];
   }
 
   facts(): PluginFacts {
@@ -124,7 +123,7 @@ class SandboxedPlugin implements RunningPlugin {
 
   async start(): Promise<void> {
     await this.#connect();
-    this.#contract = this.#serve();
+    this.#contract = this.#wrap();
   }
 
   async close(): Promise<void> {
@@ -176,14 +175,14 @@ class SandboxedPlugin implements RunningPlugin {
   }
 
   /** The contract, over calls. */
-  #serve(): Contracts[keyof Contracts] {
+  #wrap(): Contracts[ServedKind] {
     const { kind, permissions } = this.#declaration;
     const { wrap } = contractOf(kind);
     const methods = this.#methods.map((name) =>
       [name, (...args: unknown[]) => this.#call(name, args)] as const
     );
     const onBreach = (reason: string) => this.#host?.end(reason);
-    return wrap(Object.fromEntries(methods) as unknown as Storage, { permissions, onBreach });
+    return wrap(Object.fromEntries(methods) as never, { permissions, onBreach });
   }
 
   #call(name: string, args: unknown[]): Promise<unknown> {

@@ -51,7 +51,7 @@ Deno.test("docs/plugins.md shows a plugin that keeps to the contract, in a proce
     await t.step(name, async () => {
       const plugin = await startFrom(folder.path);
       try {
-        await run(plugin.storage, { largeBytes: LARGE_BYTES });
+        await run(plugin.serve("storage"), { largeBytes: LARGE_BYTES });
       } finally {
         await plugin.close();
       }
@@ -63,7 +63,7 @@ Deno.test("docs/plugins.md shows a plugin that refuses what is beyond its option
   await using folder = await writePage();
   const plugin = await startFrom(folder.path);
   try {
-    const put = (key: number) => plugin.storage.put(`a/${key}`, new Uint8Array(1));
+    const put = (key: number) => plugin.serve("storage").put(`a/${key}`, new Uint8Array(1));
     for (let key = 0; key < 500; key++) await put(key);
     await assertRejects(put(500), { code: "unavailable", message: /Cannot keep a\/500: full/ });
   } finally {

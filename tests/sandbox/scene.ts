@@ -76,7 +76,7 @@ export async function openStage(scene: Scene): Promise<Stage> {
   const recover = async () => {
     for (;;) {
       const woken = wake.promise;
-      const facts = await plugin.storage.stat("healthy").catch(() => undefined);
+      const facts = await plugin.serve("storage").stat("healthy").catch(() => undefined);
       if (facts) return assertEquals(facts, HEALTHY);
       // It is down, or goes down with this call: both are followed by a line of the log.
       await woken;
@@ -84,7 +84,7 @@ export async function openStage(scene: Scene): Promise<Stage> {
   };
   return {
     plugin,
-    storage: plugin.storage,
+    storage: plugin.serve("storage"),
     events,
     logged,
     recover,

@@ -33,7 +33,7 @@ function start({ name, isolation, options, folders }: Start) {
 
 async function startMemory(isolation: Start["isolation"]): Promise<SuiteStorage> {
   const plugin = await start({ name: "memory", isolation, options: {}, folders: [] });
-  return { ...plugin.storage, [Symbol.asyncDispose]: () => plugin.close() };
+  return { ...plugin.serve("storage"), [Symbol.asyncDispose]: () => plugin.close() };
 }
 
 async function startFs(isolation: Start["isolation"]): Promise<SuiteStorage> {
@@ -44,7 +44,7 @@ async function startFs(isolation: Start["isolation"]): Promise<SuiteStorage> {
     await plugin.close();
     await folder[Symbol.asyncDispose]();
   };
-  return { ...plugin.storage, [Symbol.asyncDispose]: dispose };
+  return { ...plugin.serve("storage"), [Symbol.asyncDispose]: dispose };
 }
 
 for (const isolation of WALLS) {

@@ -1,0 +1,71 @@
+/**
+ * The auth contract: tells who a credential belongs to. Auth plugins are asked in the order of the configuration, until
+ * one knows the credential.
+ *
+ * @module
+ */
+
+import type { ClientCertificate, Identity } from "./identity.ts";
+
+/** What a client showed: its `Authorization` header (RFC 7617, RFC 6750), taken apart. */
+export type Credential =
+  | { readonly scheme: "basic"; readonly username: string; readonly password: string }
+  | { readonly scheme: "bearer"; readonly token: string }
+  | { readonly scheme: "none" };
+
+/** Who is asking. */
+export interface AuthQuestion {
+  readonly credential: Credential;
+  /** The client's certificate, which was verified; `null` where there is none. */
+  readonly certificate: ClientCertificate | null;
+  /** The client's address, without its port. */
+  readonly clientAddress: string;
+}
+
+/** Whom a plugin knows: all of an identity but the certificate, which the core adds. */
+export type KnownIdentity = Omit<Identity, "certificate">;
+
+/**
+ * What a plugin says of a credential:
+ *
+ * - `known`: it is good, and whose it is. `expiresAtMs`: when it ends by itself, in milliseconds since 1970.
+ *   `cacheForMs`: how long the answer may be used again for the same credential; absent: not at all;
+ * - `refused`: it is this plugin's, and it is bad (wrong password, expired, forged). No other plugin is asked;
+ * - `foreign`: not this plugin's business; the next one is asked. A user name that a plugin does not know is foreign, and
+ *   must take as long to tell as a wrong password.
+ */
+export type AuthAnswer =
+  | {
+    readonly outcome: "known";
+    readonly identity: KnownIdentity;
+    readonly expiresAtMs?: number;
+    readonly cacheForMs?: number;
+  }
+  | { readonly outcome: "refused"; readonly reason: string }
+  | { readonly outcome: "foreign" };
+
+/** An identity that is kept in the registry's store. */
+export interface StoredIdentity {
+  readonly id: string;
+  readonly username: string;
+  /** In PHC form: `$argon2id$…`; or bcrypt's: `$2y$…`. */
+  readonly passwordHash: string;
+  readonly groups: readonly string[];
+}
+
+/**
+ * An auth plugin. It never answers by an error for a credential that is bad: a `PluginError` means that it could not find
+ * out, and refuses the request with 503.
+ */
+export interface Auth {
+  /** Says whose the credential is. */
+  authenticate(question: AuthQuestion): Promise<AuthAnswer>;
+  /**
+   * Told of all identities of the registry's store, at the start and whenever they changed; each list replaces the one
+   * before. Only for plugins that check their passwords.
+   */
+  replaceIdentities?(identities: readonly StoredIdentity[]): Promise<void>;
+}
+
+/** The names of the contract's methods. */
+export const AUTH_METHODS = ["authenticate", "replaceIdentities"] as const;
