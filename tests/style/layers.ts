@@ -33,7 +33,7 @@ export const LAYERS: readonly Layer[] = [
   { path: "server/proxy", imports: ["server/oci", "server/registry", CONTRACT], outside: "npm" },
   { path: "server/config", imports: ["server/oci", CONTRACT], outside: "npm" },
   { path: "server/sandbox", imports: [CONTRACT], outside: "npm" },
-  { path: "server/http", imports: ["server/observe"], outside: "npm" },
+  { path: "server/http", imports: ["server/observe", CONTRACT], outside: "npm" },
   { path: "server/observe", imports: [], outside: "npm" },
   { path: "server/ui", imports: [] },
   { path: "server/main.ts", imports: ["server"], outside: "npm" },
