@@ -5,7 +5,7 @@
  */
 
 import { Command } from "@commander-js/extra-typings";
-import { type Config, type ConfigOverrides, loadConfig, resolveConfigFile } from "./config/mod.ts";
+import { type Config, type ConfigOverrides, loadConfig, resolveConfigFiles } from "./config/mod.ts";
 import { listen } from "./http/listen.ts";
 import { createLog } from "./observe/log.ts";
 import { createServer } from "./server.ts";
@@ -19,7 +19,12 @@ const program = new Command("sreg").description("An OCI container registry");
 
 program.command("serve")
   .description("start the registry")
-  .option("-c, --config <file>", "configuration file (default: sreg.toml, else config.toml, if there is one)")
+  .option(
+    "-c, --config <path>",
+    "configuration file, or folder of *.toml; may be repeated (default: sreg.toml, else config.toml, if there is one)",
+    (path: string, paths: string[]) => [...paths, path],
+    [] as string[],
+  )
   .option("--addr <host:port>", "address to listen on (default: 127.0.0.1:5000)")
   .option("--data-dir <dir>", "where to keep the data (default: ./data)")
   .option("--cert <file>", "certificate for HTTPS: a PEM file, with the chain")
@@ -37,9 +42,8 @@ try {
   Deno.exit(1);
 }
 
-async function serve(file: string | undefined, overrides: ConfigOverrides): Promise<void> {
-  const found = await resolveConfigFile(Deno.cwd(), file);
-  const config = await loadConfig({ ...(found !== undefined && { file: found }), overrides });
+async function serve(paths: readonly string[], overrides: ConfigOverrides): Promise<void> {
+  const config = await loadConfig({ files: await resolveConfigFiles(Deno.cwd(), paths), overrides });
   const log = createLog(config.log.level);
   const server = await createServer(config, log);
   const listener = listen(await listenOptions(config), server.fetch);

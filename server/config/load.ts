@@ -1,13 +1,14 @@
-import { dirname, resolve } from "node:path";
-import { parseDocument, type Place } from "./document.ts";
+import { resolve } from "node:path";
+import { type Document, parseDocuments, type Place } from "./document.ts";
 import { ConfigError, type ConfigProblem } from "./error.ts";
 import { type ConfigOverrides, flagValues } from "./flags.ts";
 import { type PluginConfig, type PluginTables, readStorage, refuseUnused } from "./plugins.ts";
-import { isFile, readTextFile } from "./read.ts";
+import { isFile, readConfigFiles } from "./read.ts";
 import { SREG, type SregTable } from "./schema.ts";
+import type { StringPart } from "./string_offsets.ts";
 import { checkTls } from "./tls.ts";
 
-/** How the registry is to run: the file and the flags, checked, with defaults filled in. Nothing in it can be changed. */
+/** How the registry is to run: the files and the flags, checked, with defaults filled in. Nothing in it can be changed. */
 export interface Config extends Pick<SregTable, "server" | "uploads" | "log"> {
   /** Where the data are kept. */
   readonly storage: PluginConfig;
@@ -15,22 +16,52 @@ export interface Config extends Pick<SregTable, "server" | "uploads" | "log"> {
 
 /** Where a configuration comes from. */
 export interface ConfigSource {
-  /** The file, as the operator named it; none: all is default. */
-  readonly file?: string;
-  /** Its text, where it is known already. */
-  readonly text?: string;
+  /** Files and folders, as the operator named them, merged in this order; none: all is default. */
+  readonly files?: readonly string[];
   /** What the command line says. */
   readonly overrides?: ConfigOverrides;
-  /** The folder that the file's name and the flags are relative to; default: the working directory. */
+  /** The folder that the files' names and the flags are relative to; default: the working directory. */
   readonly cwd?: string;
 }
 
-/** The configuration of a file and flags. Throws a `ConfigError` with all that is wrong with it. */
+/** What a configuration was read from. */
+export interface ConfigSources {
+  /** The files that were read, and the folders that were named: absolute, in their order. */
+  readonly paths: readonly string[];
+  /**
+   * A problem with a part of the string at `path` (keys, and indices as text), which is where the operator wrote it; with
+   * all of the value where that is no string, with the nearest table around it where it is not written.
+   */
+  problemAt(path: readonly string[], part: StringPart, message: string): ConfigProblem;
+}
+
+/** A configuration, and what it was read from. */
+export interface ReadConfig {
+  readonly config: Config;
+  readonly sources: ConfigSources;
+}
+
+/** The configuration of files and flags. Throws a `ConfigError` with all that is wrong with it. */
 export async function loadConfig(source: ConfigSource): Promise<Config> {
-  const { file, overrides = {}, cwd = Deno.cwd() } = source;
-  const folder = file === undefined ? cwd : dirname(resolve(cwd, file));
-  const text = source.text ?? (file === undefined ? "" : await readTextFile(resolve(cwd, file), file));
-  const document = parseDocument({ origin: file ?? "(no file)", folder, text }, flagValues(overrides, cwd));
+  return (await readConfig(source)).config;
+}
+
+/** The configuration of files and flags, with its sources. Throws a `ConfigError` with all that is wrong with it. */
+export async function readConfig(source: ConfigSource): Promise<ReadConfig> {
+  const { files: paths = [], overrides = {}, cwd = Deno.cwd() } = source;
+  const files = await readConfigFiles(paths, cwd);
+  const [first = { origin: "(no file)", folder: cwd, text: "" }, ...others] = files;
+  const document = parseDocuments([first, ...others], flagValues(overrides, cwd));
+  const config = await readDocument(document, overrides);
+  const named = paths.map((path) => resolve(cwd, path));
+  const sources = {
+    paths: [...new Set([...named, ...files.map(({ file }) => file)])],
+    problemAt: document.problemAt.bind(document),
+  };
+  return { config, sources };
+}
+
+async function readDocument(document: Document, overrides: ConfigOverrides): Promise<Config> {
   const { place } = document;
   const { server, storage, plugin, uploads, log } = SREG.readPartly(document.value, place);
   if (server?.tls) await checkTls(server.tls, place.child("server").child("tls"));
@@ -69,11 +100,11 @@ async function readPlugins(
   }
 }
 
-/** The configuration file to use: `flag`, else `sreg.toml` or `config.toml` in `cwd`, else none. */
-export async function resolveConfigFile(cwd: string, flag?: string): Promise<string | undefined> {
-  if (flag !== undefined) return flag;
+/** The configuration files to use: those of `flags`, else `sreg.toml` or `config.toml` in `cwd`, else none. */
+export async function resolveConfigFiles(cwd: string, flags: readonly string[] = []): Promise<string[]> {
+  if (flags.length > 0) return [...flags];
   for (const name of ["sreg.toml", "config.toml"]) {
-    if (await isFile(resolve(cwd, name))) return name;
+    if (await isFile(resolve(cwd, name))) return [name];
   }
-  return undefined;
+  return [];
 }

@@ -7,7 +7,7 @@ import {
   ConfigError,
   type ConfigOverrides,
   loadConfig,
-  resolveConfigFile,
+  resolveConfigFiles,
   type SourceMark,
 } from "./mod.ts";
 
@@ -53,8 +53,9 @@ class Folder implements AsyncDisposable {
     assert(success, new TextDecoder().decode(stderr));
   }
 
-  load(text: string, overrides: ConfigOverrides = {}): Promise<Config> {
-    return loadConfig({ file: "sreg.toml", text, overrides, cwd: this.path });
+  async load(text: string, overrides: ConfigOverrides = {}): Promise<Config> {
+    await this.write("sreg.toml", text);
+    return await loadConfig({ files: ["sreg.toml"], overrides, cwd: this.path });
   }
 
   /** Loads what cannot be loaded; answers why. The folder's path is written `~`. */
@@ -102,7 +103,7 @@ Deno.test("loadConfig() reads a file, whose paths are relative to it", async () 
   await using folder = await Folder.create({
     "etc/sreg.toml": '[server]\nbind_address = "::1"\nport = 5001\n[storage.fs]\nroot_dir = "../data"\n',
   });
-  const config = await loadConfig({ file: "etc/sreg.toml", cwd: folder.path });
+  const config = await loadConfig({ files: ["etc/sreg.toml"], cwd: folder.path });
   assertEquals(config.server, { bindAddress: "::1", port: 5001 });
   assertEquals(config.storage.options, { root_dir: join(folder.path, "data") });
 });
@@ -150,9 +151,9 @@ Deno.test("Flags go before the file", async (t) => {
     assertEquals(server, { bindAddress: "::1", port: 0 });
   });
   await t.step("--data-dir DIR, relative to the working directory", async () => {
+    await folder.write("etc/sreg.toml", text);
     const { storage } = await loadConfig({
-      file: "etc/sreg.toml",
-      text,
+      files: ["etc/sreg.toml"],
       cwd: folder.path,
       overrides: { dataDir: "b" },
     });
@@ -421,7 +422,7 @@ Deno.test({ name: "loadConfig() with TLS (certificates by openssl)", ignore: NO_
 Deno.test("loadConfig() refuses a file that is not there, or not UTF-8", async () => {
   await using folder = await Folder.create();
   await Deno.writeFile(join(folder.path, "latin1.toml"), new Uint8Array([0x23, 0xe4]));
-  const load = (file: string) => loadConfig({ file, cwd: folder.path });
+  const load = (file: string) => loadConfig({ files: [file], cwd: folder.path });
   await assertRejects(load("x.toml"), {
     message: "Cannot use the configuration: 1 problem\nx.toml: cannot be read: no such file",
   });
@@ -432,15 +433,15 @@ Deno.test("loadConfig() refuses a file that is not there, or not UTF-8", async (
 
 Deno.test("loadConfig() reads a file that begins with a byte order mark", async () => {
   await using folder = await Folder.create({ "sreg.toml": "\ufeff[storage.memory]\n" });
-  assertEquals((await loadConfig({ file: "sreg.toml", cwd: folder.path })).storage.name, "memory");
+  assertEquals((await loadConfig({ files: ["sreg.toml"], cwd: folder.path })).storage.name, "memory");
 });
 
-Deno.test("resolveConfigFile() takes the flag's file, else sreg.toml, else config.toml, else none", async () => {
+Deno.test("resolveConfigFiles() takes the flag's paths, else sreg.toml, else config.toml, else none", async () => {
   await using folder = await Folder.create();
-  assertEquals(await resolveConfigFile(folder.path), undefined);
+  assertEquals(await resolveConfigFiles(folder.path), []);
   await folder.write("config.toml", "");
-  assertEquals(await resolveConfigFile(folder.path), "config.toml");
+  assertEquals(await resolveConfigFiles(folder.path), ["config.toml"]);
   await folder.write("sreg.toml", "");
-  assertEquals(await resolveConfigFile(folder.path), "sreg.toml");
-  assertEquals(await resolveConfigFile(folder.path, "other.toml"), "other.toml");
+  assertEquals(await resolveConfigFiles(folder.path), ["sreg.toml"]);
+  assertEquals(await resolveConfigFiles(folder.path, ["b.toml", "a"]), ["b.toml", "a"]);
 });

@@ -6,7 +6,15 @@
 
 export { ConfigError, type ConfigProblem, type SourceMark } from "./error.ts";
 export type { ConfigOverrides } from "./flags.ts";
-export { type Config, type ConfigSource, loadConfig, resolveConfigFile } from "./load.ts";
+export {
+  type Config,
+  type ConfigSource,
+  type ConfigSources,
+  loadConfig,
+  type ReadConfig,
+  readConfig,
+  resolveConfigFiles,
+} from "./load.ts";
 export type { Permissions } from "./plugin_file.ts";
 export type { PluginConfig } from "./plugins.ts";
 export type { TlsConfig } from "./tls.ts";

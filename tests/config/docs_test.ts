@@ -17,7 +17,7 @@ function readReference(page: string): Reference {
 }
 
 Deno.test("docs/sreg.example.toml is a configuration, and shows the defaults", async () => {
-  const config = await loadConfig({ file: "docs/sreg.example.toml", cwd: ROOT });
+  const config = await loadConfig({ files: ["docs/sreg.example.toml"], cwd: ROOT });
   assertEquals(config, await loadConfig({ cwd: `${ROOT}docs` }));
 });
 
@@ -43,7 +43,10 @@ Deno.test("docs/configuration.md says of every key its value, default and meanin
 
 Deno.test("docs/configuration.md shows mistakes as they are shown", async () => {
   const text = '[server]\nprot = 5000\n\n[uploads]\nstall_timeout = "2h"\n';
-  const error = await loadConfig({ file: "sreg.toml", text, cwd: ROOT }).catch((error: unknown) => error);
+  const folder = await Deno.makeTempDir({ prefix: "sreg-test-" });
+  await Deno.writeTextFile(`${folder}/sreg.toml`, text);
+  const error = await loadConfig({ files: ["sreg.toml"], cwd: folder }).catch((error: unknown) => error);
+  await Deno.remove(folder, { recursive: true });
   assert(error instanceof ConfigError);
   const page = await Deno.readTextFile(`${ROOT}docs/configuration.md`);
   assertEquals(/\$ sreg serve\nsreg: ([^]*?)\n```/.exec(page)?.[1], error.message);

@@ -34,7 +34,7 @@ async function writePage(): Promise<{ readonly path: string } & AsyncDisposable>
 
 /** Starts the page's plugin behind the wall that its `sreg.toml` puts it. */
 async function startFrom(folder: string): Promise<RunningPlugin> {
-  const { storage } = await loadConfig({ file: join(folder, "sreg.toml") });
+  const { storage } = await loadConfig({ files: [join(folder, "sreg.toml")] });
   assertEquals([storage.name, storage.isolation, storage.options], ["scratch", "process", {
     objects_max: 500,
   }]);
