@@ -22,8 +22,7 @@ program.command("serve")
   .option(
     "-c, --config <path>",
     "configuration file, or folder of *.toml; may be repeated (default: sreg.toml, else config.toml, if there is one)",
-    (path: string, paths: string[]) => [...paths, path],
-    [] as string[],
+    (path: string, paths: readonly string[] = []) => [...paths, path],
   )
   .option("--addr <host:port>", "address to listen on (default: 127.0.0.1:5000)")
   .option("--data-dir <dir>", "where to keep the data (default: ./data)")
@@ -42,7 +41,7 @@ try {
   Deno.exit(1);
 }
 
-async function serve(paths: readonly string[], overrides: ConfigOverrides): Promise<void> {
+async function serve(paths: readonly string[] | undefined, overrides: ConfigOverrides): Promise<void> {
   const config = await loadConfig({ files: await resolveConfigFiles(Deno.cwd(), paths), overrides });
   const log = createLog(config.log.level);
   const server = await createServer(config, log);
