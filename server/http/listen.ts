@@ -1,45 +1,32 @@
-/** Where to listen, and with what certificate. */
-export interface ListenOptions {
-  readonly hostname: string;
-  /** 0: any free one. */
-  readonly port: number;
-  /** PEM texts; absent: plain HTTP. */
-  readonly tls?: { readonly certificate: string; readonly privateKey: string } | undefined;
+import { bindTo, formatUrl, type Handler, type Listener, type ListenOptions } from "./listener.ts";
+import { TlsFront } from "./tls_front.ts";
+
+export type { Connection, Handler, Listener, ListenOptions, TlsOptions } from "./listener.ts";
+
+/** Listens, and serves requests with `handler`. Fails where the address or the certificates cannot be had. */
+export function listen(options: ListenOptions, handler: Handler): Listener {
+  const { tls } = options;
+  return tls === undefined ? listenPlain(options, handler) : new TlsFront({ ...options, tls }, handler);
 }
 
-/** A server that listens. */
-export interface Listener {
-  /** Its base, without a slash at the end. */
-  readonly url: string;
-  /** Takes no more requests, lets those under way end for `graceMs`, then cuts them off. */
-  close(graceMs: number): Promise<void>;
-}
-
-/** Listens, and serves requests with `handler`. Fails where the address cannot be had. */
-export function listen(options: ListenOptions, handler: (request: Request) => Promise<Response>): Listener {
-  const { hostname, port, tls } = options;
+function listenPlain(options: ListenOptions, handler: Handler): Listener {
+  const { hostname, port } = options;
   const cut = new AbortController();
-  const server = startServer();
-  const { addr } = server;
-  const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
+  const server = bindTo(options, () =>
+    Deno.serve(
+      { hostname, port, signal: cut.signal, onListen: () => {} },
+      (request, { remoteAddr }) =>
+        handler(request, { clientAddress: remoteAddr.hostname, certificate: null }),
+    ));
   return {
-    url: `${tls ? "https" : "http"}://${host}:${addr.port}`,
+    url: formatUrl("http", server.addr),
     async close(graceMs) {
       const timer = setTimeout(() => cut.abort(), graceMs);
       await server.shutdown();
       clearTimeout(timer);
     },
+    replaceTls() {
+      throw new Error(`Cannot replace the certificates of ${hostname}:${port}: it speaks plain HTTP`);
+    },
   };
-
-  function startServer(): Deno.HttpServer<Deno.NetAddr> {
-    const common = { hostname, port, signal: cut.signal, onListen: () => {} };
-    try {
-      return tls
-        ? Deno.serve({ ...common, cert: tls.certificate, key: tls.privateKey }, handler)
-        : Deno.serve(common, handler);
-    } catch (error) {
-      const reason = error instanceof Deno.errors.AddrInUse ? "the port is taken" : (error as Error).message;
-      throw new Error(`Cannot listen on ${hostname}:${port}: ${reason}`, { cause: error });
-    }
-  }
 }
