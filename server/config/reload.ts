@@ -1,0 +1,35 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Config } from "./load.ts";
+import type { PluginConfig } from "./plugins.ts";
+
+/**
+ * The keys by which two configurations differ, of those that cannot change while the server runs: the address, the port,
+ * TLS on or off, the storage plugin and its settings. None: `next` can take the place of `running`.
+ */
+export function compareConfig(running: Config, next: Config): string[] {
+  const keys: [key: string, of: (config: Config) => unknown][] = [
+    ["server.bind_address", ({ server }) => server.bindAddress],
+    ["server.port", ({ server }) => server.port],
+    ["server.tls", ({ server }) => server.tls !== undefined],
+  ];
+  const changed = keys.filter(([, of]) => !isDeepStrictEqual(of(running), of(next))).map(([key]) => key);
+  return [...changed, ...compareStorage(running.storage, next.storage)];
+}
+
+function compareStorage(running: PluginConfig, next: PluginConfig): string[] {
+  if (running.name !== next.name) return ["storage"];
+  const options = Object.keys({ ...running.options, ...next.options })
+    .filter((option) => !isDeepStrictEqual(running.options[option], next.options[option]));
+  const declared: [key: string, of: (plugin: PluginConfig) => unknown][] = [
+    ["path", ({ folder, entry, permissions }) => [folder, entry, permissions]],
+    ["isolation", ({ isolation }) => isolation],
+    ["permissions", ({ granted }) => granted],
+  ];
+  const { name } = running;
+  return [
+    ...options.map((option) => `storage.${name}.${option}`),
+    ...declared.filter(([, of]) => !isDeepStrictEqual(of(running), of(next))).map(([key]) =>
+      `plugin.${name}.${key}`
+    ),
+  ];
+}
