@@ -5,9 +5,11 @@
  */
 
 import { Command } from "@commander-js/extra-typings";
-import { type Config, type ConfigOverrides, loadConfig, resolveConfigFiles } from "./config/mod.ts";
+import { readOverrides, type ServeFlags } from "./admin_flags.ts";
+import { type Config, type ReadConfig, readConfig, resolveConfigFiles } from "./config/mod.ts";
 import { listen } from "./http/listen.ts";
-import { createLog } from "./observe/log.ts";
+import { createLog, type Log } from "./observe/log.ts";
+import { readTls, startReloader } from "./reload.ts";
 import { createServer } from "./server.ts";
 
 /** How long requests may go on after a signal to stop. */
@@ -28,6 +30,8 @@ program.command("serve")
   .option("--data-dir <dir>", "where to keep the data (default: ./data)")
   .option("--cert <file>", "certificate for HTTPS: a PEM file, with the chain")
   .option("--key <file>", "private key of the certificate: a PEM file")
+  .option("--admin-name <name>", "user name of an administrator (or SREG_ADMIN_NAME)")
+  .option("--admin-password-file <file>", "file with the administrator's password (or SREG_ADMIN_PASSWORD)")
   .option("--verbose", "log everything, each request too")
   .addHelpText("after", "\nExample:\n  $ sreg serve --addr 127.0.0.1:5000 --data-dir ./data\n")
   .action(({ config, ...overrides }) => serve(config, overrides));
@@ -41,14 +45,24 @@ try {
   Deno.exit(1);
 }
 
-async function serve(paths: readonly string[] | undefined, overrides: ConfigOverrides): Promise<void> {
-  const config = await loadConfig({ files: await resolveConfigFiles(Deno.cwd(), paths), overrides });
-  const log = createLog(config.log.level);
-  const server = await createServer(config, log);
-  const listener = listen(await listenOptions(config), server.fetch);
+async function serve(paths: readonly string[] | undefined, flags: ServeFlags): Promise<void> {
+  const readAtMs = Date.now();
+  const source = {
+    files: await resolveConfigFiles(Deno.cwd(), paths),
+    overrides: await readOverrides(flags),
+  };
+  let read = await readConfig(source);
+  const log = createLog(() => read.config.log.level);
+  const server = await createServer(read, log);
+  const listener = listen(await listenOptions(read.config), server.fetch);
+  const onReplaced = (next: ReadConfig) => void (read = next);
+  const reloader = startReloader({ source, read, readAtMs, server, listener, log, onReplaced });
+  warnIfOpen(read.config, log);
   announce(listener.url);
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => void reloader.reload());
   await untilSignal();
   log.info("Stopping: requests under way may end");
+  await reloader.stop();
   await listener.close(STOP_GRACE_MS);
   await server.close();
   Deno.exit(0);
@@ -56,12 +70,17 @@ async function serve(paths: readonly string[] | undefined, overrides: ConfigOver
 
 async function listenOptions({ server }: Config) {
   const { bindAddress: hostname, port, tls } = server;
-  if (!tls) return { hostname, port };
-  const [certificate, privateKey] = await Promise.all([
-    Deno.readTextFile(tls.serverCertificateBundle),
-    Deno.readTextFile(tls.serverPrivateKey),
-  ]);
-  return { hostname, port, tls: { certificate, privateKey } };
+  return { hostname, port, ...(tls && { tls: await readTls(tls) }) };
+}
+
+/** Whoever reaches an open registry may do everything, which is right on loopback only. */
+function warnIfOpen({ server, auths, policies }: Config, log: Log): void {
+  const isLoopback = /^(?:127\.|::1$|localhost$)/.test(server.bindAddress);
+  if (isLoopback || auths.length > 0 || policies.length > 0 || server.tls?.clientCaBundle) return;
+  log.warn(
+    "Anybody who reaches this address may push, pull and delete: --admin-name and --admin-password-file close it",
+    { address: `${server.bindAddress}:${server.port}` },
+  );
 }
 
 /** One line with the address; for a person also what to type next. */

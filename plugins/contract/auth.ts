@@ -53,6 +53,13 @@ export interface StoredIdentity {
   readonly groups: readonly string[];
 }
 
+/** An identity as it is now. */
+export interface RecalledIdentity {
+  readonly identity: KnownIdentity;
+  /** Changes whenever what the identity proves itself by changes: tokens that were issued before are worth nothing then. */
+  readonly generation: string;
+}
+
 /**
  * An auth plugin. It never answers by an error for a credential that is bad: a `PluginError` means that it could not find
  * out, and refuses the request with 503.
@@ -61,6 +68,11 @@ export interface Auth {
   /** Says whose the credential is. */
   authenticate(question: AuthQuestion): Promise<AuthAnswer>;
   /**
+   * The identity with this id as it is now, or `null` where it is no more: asked when a token is shown that was issued to
+   * it. Without the method what the token says of it holds until the token ends.
+   */
+  recall?(id: string): Promise<RecalledIdentity | null>;
+  /**
    * Told of all identities of the registry's store, at the start and whenever they changed; each list replaces the one
    * before. Only for plugins that check their passwords.
    */
@@ -68,4 +80,4 @@ export interface Auth {
 }
 
 /** The names of the contract's methods. */
-export const AUTH_METHODS = ["authenticate", "replaceIdentities"] as const;
+export const AUTH_METHODS = ["authenticate", "recall", "replaceIdentities"] as const;

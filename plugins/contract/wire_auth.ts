@@ -1,4 +1,4 @@
-import type { AUTH_METHODS, AuthAnswer, KnownIdentity } from "./auth.ts";
+import type { AUTH_METHODS, AuthAnswer, KnownIdentity, RecalledIdentity } from "./auth.ts";
 import type { JsonObject, JsonValue } from "./identity.ts";
 import type { WireMethod, WireMethods } from "./wire.ts";
 import {
@@ -19,6 +19,7 @@ const CLAIMS_DEPTH_MAX = 16;
 /** The auth contract on the wire. */
 export const AUTH_WIRE: WireMethods & Readonly<Record<(typeof AUTH_METHODS)[number], WireMethod>> = {
   authenticate: { read: readAnswer },
+  recall: { optional: true, read: (answer) => readNullable(answer, readRecalled) },
   replaceIdentities: { optional: true, read: () => undefined },
 };
 
@@ -33,6 +34,11 @@ function readAnswer(answer: unknown): AuthAnswer {
     ...readOptional(properties, "expiresAtMs", readTime),
     ...readOptional(properties, "cacheForMs", readCount),
   };
+}
+
+function readRecalled(answer: unknown): RecalledIdentity {
+  const { identity, generation } = readRecord(answer);
+  return { identity: readIdentity(identity), generation: readText(generation) };
 }
 
 function readIdentity(answer: unknown): KnownIdentity {

@@ -1,5 +1,7 @@
 import type { Bytes } from "../../plugins/contract/storage.ts";
-import type { Action } from "../access/guard.ts";
+import type { Caller } from "../access/caller.ts";
+import type { Access } from "../access/access.ts";
+import type { AccessRequest } from "../access/request.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Reference } from "../oci/reference.ts";
@@ -31,8 +33,11 @@ export interface Call<W extends Word = never> {
   readonly query: URLSearchParams;
   /** The body, bounded in time; `undefined` where there is none. */
   readonly body: Bytes | undefined;
-  /** Whether the caller may do this too, in another repository. */
-  readonly may: (action: Action, name: RepositoryName) => Promise<boolean>;
+  /** Who sent it, and what else they may do. */
+  readonly caller: Caller;
+  /** What `caller` was made of; for endpoints that are told of other credentials in their body. */
+  readonly access: Access;
+  readonly request: AccessRequest;
 }
 
 /** Serves the requests of one row of the route table. */

@@ -21,8 +21,11 @@ export function errorAnswer(error: unknown, log: Log): Response {
 }
 
 function clientError({ code, message, detail, status, headers }: OciError): Response {
-  return jsonAnswer({ errors: [{ code, message, ...(detail !== undefined && { detail }) }] }, {
+  const answer = jsonAnswer({ errors: [{ code, message, ...(detail !== undefined && { detail }) }] }, {
     status,
-    headers,
   });
+  for (const [name, values] of Object.entries(headers)) {
+    for (const value of [values].flat()) answer.headers.append(name, value);
+  }
+  return answer;
 }

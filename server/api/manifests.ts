@@ -5,7 +5,7 @@ import { formatReference, parseTag, type Reference, type Tag } from "../oci/refe
 import { readAll } from "../registry/bytes.ts";
 import type { Registry } from "../registry/registry.ts";
 import { emptyAnswer, etagOf, isKnownToClient } from "./answer.ts";
-import type { Call } from "./endpoint.ts";
+import type { Call, Words } from "./endpoint.ts";
 
 type ManifestCall = Call<"name" | "reference">;
 
@@ -43,6 +43,11 @@ export async function put({ manifests }: Registry, call: ManifestCall): Promise<
     ...(reference.digest && tags.length > 0 && { "OCI-Tag": tags.join(", ") }),
     ...(pushed.subject && { "OCI-Subject": pushed.subject }),
   });
+}
+
+/** The tags that a push is to set, for whoever decides whether it may. */
+export function pushedTags(query: URLSearchParams, { reference }: Partial<Words>): readonly Tag[] {
+  return reference ? readTags(reference, query) : [];
 }
 
 /** `DELETE /v2/<name>/manifests/<reference>`: a tag, or a manifest with all its tags. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "../../tests/support/assert.ts";
-import type { Action } from "../access/guard.ts";
+import type { Action } from "../access/actions.ts";
 import { OciError, type OciErrorCode } from "../oci/error.ts";
 import { matchRoute } from "./router.ts";
 import { ROUTES } from "./routes.ts";

@@ -1,11 +1,14 @@
-import type { Action } from "../access/guard.ts";
+import type { Action } from "../access/actions.ts";
+import { TOKEN_PATH } from "../access/challenges.ts";
+import type { Tag } from "../oci/reference.ts";
 import * as blobs from "./blobs.ts";
 import * as catalog from "./catalog.ts";
-import type { Endpoint, Word, WordsOf } from "./endpoint.ts";
+import type { Endpoint, Word, Words, WordsOf } from "./endpoint.ts";
 import * as extensions from "./extensions.ts";
 import * as manifests from "./manifests.ts";
 import * as referrers from "./referrers.ts";
 import * as tags from "./tags.ts";
+import * as tokens from "./tokens.ts";
 import * as uploads from "./uploads.ts";
 import * as version from "./version.ts";
 
@@ -15,15 +18,19 @@ export interface Route {
   readonly path: string;
   readonly action: Action;
   readonly endpoint: Endpoint<Word>;
+  /** The tags that the request is to set, where its path and query say it. */
+  readonly tags?: (query: URLSearchParams, words: Partial<Words>) => readonly Tag[];
 }
 
 /** A row whose endpoint reads a word that its path lacks does not compile. */
 function route<Path extends string>(
   methods: string,
   path: Path,
-  { action, endpoint }: { readonly action: Action; readonly endpoint: Endpoint<WordsOf<Path>> },
+  { endpoint, ...row }: Omit<Route, "methods" | "path" | "endpoint"> & {
+    readonly endpoint: Endpoint<WordsOf<Path>>;
+  },
 ): Route {
-  return { methods: methods.split(" "), path, action, endpoint: endpoint as Endpoint<Word> };
+  return { ...row, methods: methods.split(" "), path, endpoint: endpoint as Endpoint<Word> };
 }
 
 /**
@@ -46,11 +53,19 @@ export const ROUTES: readonly Route[] = [
   route("DELETE", "/v2/<name>/blobs/<digest>", { action: "delete-blob", endpoint: blobs.remove }),
 
   route("GET HEAD", "/v2/<name>/manifests/<reference>", { action: "get-manifest", endpoint: manifests.get }),
-  route("PUT", "/v2/<name>/manifests/<reference>", { action: "put-manifest", endpoint: manifests.put }),
+  route("PUT", "/v2/<name>/manifests/<reference>", {
+    action: "put-manifest",
+    endpoint: manifests.put,
+    tags: manifests.pushedTags,
+  }),
   route("DELETE", "/v2/<name>/manifests/<reference>", {
     action: "delete-manifest",
     endpoint: manifests.remove,
   }),
+
+  route("GET HEAD", TOKEN_PATH, { action: "get-token", endpoint: tokens.get }),
+  route("POST", TOKEN_PATH, { action: "get-token", endpoint: tokens.post }),
+  route("GET HEAD", `${TOKEN_PATH}/keys`, { action: "get-token", endpoint: tokens.keys }),
 
   route("GET HEAD", "/v2/<name>/tags/list", { action: "list-tags", endpoint: tags.list }),
   route("GET HEAD", "/v2/<name>/referrers/<digest>", { action: "get-referrers", endpoint: referrers.list }),

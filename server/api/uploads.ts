@@ -23,11 +23,14 @@ export async function start(registry: Registry, call: Call<"name">): Promise<Res
   const algorithm = onlyValue(call.query, "digest-algorithm", () => parseError("digest-algorithm"));
   const source = {
     from: from === undefined ? undefined : parseRepositoryName(from),
-    mayRead: (other: RepositoryName) => call.may("get-blob", other),
+    mayRead: (other: RepositoryName) => call.caller.may({ action: "get-blob", name: other, digest: mount! }),
   };
-  const sessionAlgorithm = algorithm === undefined ? undefined : parseDigestAlgorithm(algorithm);
+  const session = {
+    algorithm: algorithm === undefined ? undefined : parseDigestAlgorithm(algorithm),
+    owner: call.caller.owner,
+  };
   if (mount && await registry.blobs.mount(name, mount, source)) return created(name, mount);
-  const upload = await registry.uploads.create(name, sessionAlgorithm);
+  const upload = await registry.uploads.create(name, session);
   if (!digest || !call.body) return progress(202, { name, upload, size: 0 });
   try {
     return await end(registry, { ...call, words: { name, upload } }, digest);

@@ -12,15 +12,20 @@ export interface ConfigOverrides {
   readonly cert?: string;
   /** Its private key: a PEM file. */
   readonly key?: string;
+  /** An administrator, with the hash of the password. */
+  readonly admin?: { readonly username: string; readonly passwordHash: string };
   /** Whether everything is logged. */
   readonly verbose?: boolean;
 }
+
+/** The id of the administrator of the flags. */
+export const ADMIN_ID = "admin";
 
 const ADDRESS = /^(?:\[([^\[\]]+)\]|([^:\[\]]+)):([0-9]{1,5})$/;
 
 /** The values that flags stand for. Their paths are relative to `folder`. Throws a `ConfigError`. */
 export function flagValues(overrides: ConfigOverrides, folder: string): FlagValue[] {
-  const { addr, dataDir, cert, key, verbose } = overrides;
+  const { addr, dataDir, cert, key, admin, verbose } = overrides;
   if (cert !== undefined && key === undefined) throw refused("--cert", "expected --key beside it");
   if (key !== undefined && cert === undefined) throw refused("--key", "expected --cert beside it");
   const file = (flag: string, text: string | undefined, path: readonly string[]): FlagValue[] =>
@@ -30,7 +35,16 @@ export function flagValues(overrides: ConfigOverrides, folder: string): FlagValu
     ...file("--data-dir", dataDir, ["storage", "fs", "root_dir"]),
     ...file("--cert", cert, ["server", "tls", "server_certificate_bundle"]),
     ...file("--key", key, ["server", "tls", "server_private_key"]),
+    ...(admin ? adminValues(admin) : []),
     ...(verbose ? [{ path: ["log", "level"], flag: "--verbose", value: "debug" }] : []),
+  ];
+}
+
+function adminValues({ username, passwordHash }: NonNullable<ConfigOverrides["admin"]>): FlagValue[] {
+  const path = ["identity", ADMIN_ID];
+  return [
+    { path: [...path, "username"], flag: "--admin-name", value: username },
+    { path: [...path, "password"], flag: "--admin-password-file", value: passwordHash },
   ];
 }
 

@@ -1,17 +1,29 @@
 import { resolve } from "node:path";
 import { type Document, parseDocuments, type Place } from "./document.ts";
 import { ConfigError, type ConfigProblem } from "./error.ts";
-import { type ConfigOverrides, flagValues } from "./flags.ts";
-import { type PluginConfig, type PluginTables, readStorage, refuseUnused } from "./plugins.ts";
+import { ADMIN_ID, type ConfigOverrides, flagValues } from "./flags.ts";
+import {
+  type PluginConfig,
+  type PluginTables,
+  readAuths,
+  readPolicies,
+  readStorage,
+  refuseUnused,
+} from "./plugins.ts";
 import { isFile, readConfigFiles } from "./read.ts";
 import { SREG, type SregTable } from "./schema.ts";
 import type { StringPart } from "./string_offsets.ts";
 import { checkTls } from "./tls.ts";
 
 /** How the registry is to run: the files and the flags, checked, with defaults filled in. Nothing in it can be changed. */
-export interface Config extends Pick<SregTable, "server" | "uploads" | "log"> {
+export interface Config
+  extends Pick<SregTable, "server" | "uploads" | "log" | "access" | "global" | "repository"> {
   /** Where the data are kept. */
   readonly storage: PluginConfig;
+  /** What tells who is asking, in the order in which it is asked. */
+  readonly auths: readonly PluginConfig[];
+  /** What decides who may do what: the chain. */
+  readonly policies: readonly PluginConfig[];
 }
 
 /** Where a configuration comes from. */
@@ -63,41 +75,100 @@ export async function readConfig(source: ConfigSource): Promise<ReadConfig> {
 
 async function readDocument(document: Document, overrides: ConfigOverrides): Promise<Config> {
   const { place } = document;
-  const { server, storage, plugin, uploads, log } = SREG.readPartly(document.value, place);
-  if (server?.tls) await checkTls(server.tls, place.child("server").child("tls"));
-  const plugins = storage && plugin
-    ? await readPlugins({ storage, plugin }, { place, overrides })
-    : undefined;
-  const problems = [...document.problems(), ...plugins?.problems ?? []];
+  const tables = SREG.readPartly(document.value, place);
+  if (tables.server?.tls) await checkTls(tables.server.tls, place.child("server").child("tls"));
+  // What plugins are told comes from many tables; where one of those is wrong there is nothing to tell.
+  const isWhole = PLUGIN_TABLES.every((key) => tables[key] !== undefined);
+  const plugins = isWhole
+    ? await readPlugins(tables as SregTable, { place, overrides })
+    : { auths: [], policies: [], problems: [] };
+  const problems = [...document.problems(), ...plugins.problems];
   if (problems.length > 0) throw new ConfigError(problems);
-  return Object.freeze({ server: server!, storage: plugins!.storage!, uploads: uploads!, log: log! });
+  const { server, uploads, log, access, global, repository } = tables as SregTable;
+  const { storage, auths, policies } = plugins;
+  return Object.freeze({
+    server,
+    uploads,
+    log,
+    access,
+    global,
+    repository,
+    storage: storage!,
+    auths,
+    policies,
+  });
 }
+
+const PLUGIN_TABLES = [
+  "storage",
+  "plugin",
+  "identity",
+  "auth",
+  "policy",
+  "role",
+  "binding",
+  "global",
+  "repository",
+  "access",
+] as const satisfies readonly (keyof PluginTables | "access")[];
 
 interface ReadPlugins {
   readonly storage?: PluginConfig | undefined;
+  readonly auths: readonly PluginConfig[];
+  readonly policies: readonly PluginConfig[];
   /** What is wrong in the plugins' own files. */
   readonly problems: readonly ConfigProblem[];
 }
 
 async function readPlugins(
-  tables: PluginTables,
+  tables: SregTable,
   { place, overrides }: { readonly place: Place; readonly overrides: ConfigOverrides },
 ): Promise<ReadPlugins> {
   refuseUnused(tables, place);
-  const other = [...tables.storage.keys()].find((name) => name !== "fs");
-  if (overrides.dataDir !== undefined && other !== undefined) {
-    place.child("storage").child(other).fail(
-      "--data-dir cannot be used with it, only with storage.fs",
-      "key",
-    );
-    return { problems: [] };
-  }
+  refuseDataDir(tables, { place, overrides });
   try {
-    return { storage: await readStorage(tables, place), problems: [] };
+    const storage = await readStorage(tables, place);
+    const auths = await readAuths(tables, place);
+    const adminId = overrides.admin && ADMIN_ID;
+    const policies = orderPolicies(
+      await readPolicies(tables, { root: place, adminId }),
+      tables.access,
+      place,
+    );
+    return { storage, auths, policies, problems: [] };
   } catch (error) {
-    if (error instanceof ConfigError) return { problems: error.problems };
+    if (error instanceof ConfigError) return { auths: [], policies: [], problems: error.problems };
     throw error;
   }
+}
+
+function refuseDataDir(
+  tables: PluginTables,
+  { place, overrides }: { readonly place: Place; readonly overrides: ConfigOverrides },
+): void {
+  const other = [...tables.storage.keys()].find((name) => name !== "fs");
+  if (overrides.dataDir === undefined || other === undefined) return;
+  place.child("storage").child(other).fail("--data-dir cannot be used with it, only with storage.fs", "key");
+}
+
+/** The policies in the order of `[access] policies`, which must name them all: one that is left out would not be asked. */
+function orderPolicies(
+  found: readonly PluginConfig[],
+  { policies: chain }: SregTable["access"],
+  root: Place,
+): readonly PluginConfig[] {
+  if (!chain) return found;
+  const at = root.child("access").child("policies");
+  const known = found.map(({ name }) => name);
+  for (const [index, name] of chain.entries()) {
+    if (chain.indexOf(name) < index) at.child(String(index)).fail("named twice");
+    if (!known.includes(name)) {
+      at.child(String(index)).fail(`no such policy is configured, there are: ${known.join(", ")}`);
+    }
+  }
+  const missing = known.find((name) => !chain.includes(name));
+  if (missing !== undefined) at.fail(`the policy ${missing} is configured, but not named here`);
+  return chain.flatMap((name) => found.filter((policy) => policy.name === name));
 }
 
 /** The configuration files to use: those of `flags`, else `sreg.toml` or `config.toml` in `cwd`, else none. */

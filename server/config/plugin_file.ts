@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { PLUGIN_KINDS, type PluginKind } from "../../plugins/contract/plugin.ts";
 import { type Document, parseDocument, type Place } from "./document.ts";
 import { ConfigError } from "./error.ts";
-import { choice, type KindValue, path, text } from "./kinds.ts";
+import { boolean, choice, type KindValue, path, text } from "./kinds.ts";
 import { OPTION, type OptionsKind, optionsKind } from "./plugin_options.ts";
 import { isFile, readTextFile } from "./read.ts";
 import { defaulted, type Fields, list, named, optional, required, table } from "./tables.ts";
@@ -41,6 +41,10 @@ export const PLUGIN_FILE = table({
   version: required(VERSION, "Its version."),
   entry: required(ENTRY, "The file of its module, in its folder."),
   description: optional(text(), "What it does, in one sentence."),
+  instances: defaulted(boolean, {
+    to: false,
+    doc: "Whether its table holds one table for each instance, by name; the option `name` is that name.",
+  }),
   permissions: defaulted(PERMISSIONS, {
     to: {},
     doc: 'What it needs, as templates over its options (`"{root_dir}"`); nothing else is granted.',
@@ -56,6 +60,8 @@ export interface PluginFile {
   readonly kind: PluginKind;
   /** The file of its module, in its folder. */
   readonly entry: string;
+  /** Whether its table of `sreg.toml` holds a table for each of its instances. */
+  readonly instances: boolean;
   /** What it asks for, as templates over its options. */
   readonly permissions: Permissions;
   /** What reads its table of `sreg.toml`. */
@@ -68,14 +74,14 @@ export async function readPluginFile(folder: string): Promise<PluginFile> {
   const document = parseDocument({ origin, folder, text: await readTextFile(origin) });
   const content = PLUGIN_FILE.read(document.value, document.place);
   refuseProblems(document);
-  const { name, kind, entry, permissions, options } = content!;
+  const { name, kind, entry, instances, permissions, options } = content!;
   const settings = optionsKind(options, document.place.child("options"));
   checkTemplates(permissions, { at: document.place.child("permissions"), known: options });
   if (!await isFile(join(folder, entry))) {
     document.place.child("entry").fail("no such file in the plugin's folder");
   }
   refuseProblems(document);
-  return { folder, name, kind, entry, permissions, options: settings };
+  return { folder, name, kind, entry, instances, permissions, options: settings };
 }
 
 function refuseProblems(document: Document): void {

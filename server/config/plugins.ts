@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PluginKind, PluginOptions } from "../../plugins/contract/plugin.ts";
-import type { Place } from "./document.ts";
+import { isTable, type Place, type TomlTable } from "./document.ts";
 import type { Later } from "./kinds.ts";
 import { nearest } from "./nearest.ts";
 import { type Permissions, type PluginFile, readPluginFile } from "./plugin_file.ts";
@@ -29,7 +29,10 @@ export interface PluginConfig {
 const BUILT_IN = fileURLToPath(new URL("../../plugins/", import.meta.url));
 
 /** The tables that plugins are named in. */
-export type PluginTables = Pick<SregTable, "storage" | "plugin">;
+export type PluginTables = Pick<
+  SregTable,
+  "storage" | "plugin" | "identity" | "auth" | "policy" | "role" | "binding" | "global" | "repository"
+>;
 
 /** The one storage plugin of `[storage.<name>]`; `undefined` after having told `root` what is wrong. */
 export async function readStorage(tables: PluginTables, root: Place): Promise<PluginConfig | undefined> {
@@ -39,13 +42,105 @@ export async function readStorage(tables: PluginTables, root: Place): Promise<Pl
   for (const [name] of others) {
     at.child(name).fail(`expected one storage plugin, found ${first[0]} already`, "key");
   }
-  return await readPlugin("storage", { name: first[0], table: first[1], declared: tables.plugin, root });
+  const [plugin] = await readPlugin("storage", {
+    name: first[0],
+    table: first[1],
+    declared: tables.plugin,
+    root,
+  });
+  return plugin;
+}
+
+/** The auth plugins, in the order in which they are asked: passwords, then the tables of `[auth]`. */
+export async function readAuths(tables: PluginTables, root: Place): Promise<PluginConfig[]> {
+  const identities = [...tables.identity].map(([id, identity]) => ({
+    id,
+    ...identity,
+    groups: [...identity.groups],
+  }));
+  const filled = identities.length > 0 ? { password: { identities } } : {};
+  return await readChain("auth", { tables, root, filled });
+}
+
+/**
+ * The policy plugins, as far as they are configured: CEL rules, roles, then the tables of `[policy]`. With `adminId`
+ * somebody has the role admin besides, where there are policies that could be in the way.
+ */
+export async function readPolicies(
+  tables: PluginTables,
+  { root, adminId }: { readonly root: Place; readonly adminId: string | undefined },
+): Promise<PluginConfig[]> {
+  const policies = celPolicies(tables);
+  const roles = [...tables.role].map(([name, { verbs, repositories }]) => ({
+    name,
+    verbs: [...verbs],
+    repositories: [...repositories],
+  }));
+  const bindings = tables.binding.map(({ role, users, groups }) => ({
+    role,
+    users: [...users],
+    groups: [...groups],
+  }));
+  const isRestricted = policies.length + roles.length + bindings.length + tables.policy.size > 0;
+  if (adminId !== undefined && isRestricted) bindings.push({ role: "admin", users: [adminId], groups: [] });
+  const filled = {
+    ...(policies.length > 0 && { cel: { policies } }),
+    ...(roles.length + bindings.length > 0 && { rbac: { roles, bindings } }),
+  };
+  return await readChain("policy", { tables, root, filled });
+}
+
+function celPolicies({ global, repository }: PluginTables): TomlTable[] {
+  const scopes = [
+    { path: ["global"], scope: {}, access: global.accessPolicy },
+    ...[...repository].map(([pattern, { accessPolicy }]) => ({
+      path: ["repository", pattern],
+      scope: { pattern },
+      access: accessPolicy,
+    })),
+  ];
+  return scopes.flatMap(({ path, scope, access }) =>
+    access
+      ? [{
+        path: [...path, "access_policy"],
+        ...scope,
+        default_allow: access.defaultAllow,
+        rules: [...access.rules],
+      }]
+      : []
+  );
+}
+
+interface ChainSource {
+  readonly tables: PluginTables;
+  readonly root: Place;
+  /** Plugins that other tables configure, with the settings that come from there. */
+  readonly filled: Readonly<Record<string, TomlTable>>;
+}
+
+async function readChain(
+  kind: "auth" | "policy",
+  { tables, root, filled }: ChainSource,
+): Promise<PluginConfig[]> {
+  const written = [...tables[kind]].filter(([name]) => !Object.hasOwn(filled, name));
+  const uses = [
+    ...Object.entries(filled).map(([name, settings]) => {
+      const table = tables[kind].get(name);
+      const value = table && isTable(table.value) ? { ...table.value, ...settings } : settings;
+      return [name, { value, at: table?.at ?? root.child(kind).child(name) }] as const;
+    }),
+    ...written,
+  ];
+  const found = await Promise.all(
+    uses.map(([name, table]) => readPlugin(kind, { name, table, declared: tables.plugin, root })),
+  );
+  return found.flat();
 }
 
 /** Tells `root` of plugins that are declared in vain. */
 export function refuseUnused(tables: PluginTables, root: Place): void {
   for (const name of tables.plugin.keys()) {
-    if (!tables.storage.has(name)) {
+    if (!tables.storage.has(name) && !tables.auth.has(name) && !tables.policy.has(name)) {
       root.child("plugin").child(name).fail("declared, but no table uses it", "key");
     }
   }
@@ -59,18 +154,37 @@ interface PluginUse {
   readonly root: Place;
 }
 
-async function readPlugin(kind: PluginKind, use: PluginUse): Promise<PluginConfig | undefined> {
-  const { name, table } = use;
+/** The plugins of a table: one, or, of a plugin with instances, one for each of them; none where something is wrong. */
+async function readPlugin(kind: PluginKind, use: PluginUse): Promise<PluginConfig[]> {
+  const { name } = use;
   const own = use.declared.get(name);
   const found = await findFolder(kind, use);
   const file = found && await readPluginFolder(kind, found);
-  const options = file?.options.read(table.value, table.at);
-  if (!file || !options) return undefined;
+  if (!file) return [];
   const { folder, entry, permissions } = file;
   const wall = own
     ? { isolation: own.isolation, granted: own.permissions }
     : { isolation: "worker" as const };
-  return Object.freeze({ name, kind, folder, entry, permissions, options, ...wall });
+  return instancesOf(file, use).flatMap(({ name, table }) => {
+    const options = file.options.read(table.value, table.at);
+    return options ? [Object.freeze({ name, kind, folder, entry, permissions, options, ...wall })] : [];
+  });
+}
+
+function instancesOf(
+  { instances }: PluginFile,
+  { name, table }: PluginUse,
+): { readonly name: string; readonly table: Later }[] {
+  if (!instances) return [{ name, table }];
+  const { value, at } = table;
+  if (!isTable(value) || Object.values(value).some((item) => !isTable(item))) {
+    at.fail(`expected a table for each instance, such as [${[...at.path, "main"].join(".")}]`, "key");
+    return [];
+  }
+  return Object.entries(value).map(([instance, settings]) => ({
+    name: `${name}.${instance}`,
+    table: { value: { ...(settings as TomlTable), name: instance }, at: at.child(instance) },
+  }));
 }
 
 interface FoundFolder {

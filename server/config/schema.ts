@@ -1,6 +1,17 @@
 import { choice, duration, host, integer, type KindValue, later, path } from "./kinds.ts";
+import {
+  ACCESS,
+  ADDRESS_RANGE,
+  BINDINGS,
+  CLIENT_TLS_FIELDS,
+  GLOBAL,
+  IDENTITIES,
+  ORIGIN,
+  REPOSITORIES,
+  ROLES,
+} from "./access.ts";
 import { GRANT } from "./plugin_file.ts";
-import { defaulted, named, optional, required, table } from "./tables.ts";
+import { defaulted, list, named, optional, required, table } from "./tables.ts";
 
 const TLS = table({
   server_certificate_bundle: required(
@@ -8,6 +19,7 @@ const TLS = table({
     "PEM file: the server's certificate, then the chain that leads to its CA.",
   ),
   server_private_key: required(path, "PEM file: the private key of that certificate, not encrypted."),
+  ...CLIENT_TLS_FIELDS,
 });
 
 const SERVER = table({
@@ -18,6 +30,14 @@ const SERVER = table({
   port: defaulted(integer({ min: 0, max: 65_535 }), {
     to: 5000n,
     doc: "Port to listen on; 0 is any free one.",
+  }),
+  external_url: optional(
+    ORIGIN,
+    "The scheme and host that clients use, where that is not what they say in `Host`.",
+  ),
+  trusted_proxies: defaulted(list(ADDRESS_RANGE), {
+    to: [],
+    doc: "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and ranges.",
   }),
   tls: optional(TLS, "HTTPS instead of HTTP."),
 });
@@ -67,6 +87,20 @@ export const SREG = table({
     to: {},
     doc: "Plugins of one's own, by the name that other tables use.",
   }),
+  identity: defaulted(IDENTITIES, { to: {}, doc: "Identities with a password, by id." }),
+  auth: defaulted(named(later), {
+    to: {},
+    doc: "Further ways to say who one is, each a table named after its auth plugin.",
+  }),
+  access: defaulted(ACCESS, { to: {}, doc: "How access is decided." }),
+  role: defaulted(ROLES, { to: {}, doc: "Roles, by name." }),
+  binding: defaulted(BINDINGS, { to: [], doc: "Who has which role." }),
+  policy: defaulted(named(later), {
+    to: {},
+    doc: "Further policies, each a table named after its policy plugin.",
+  }),
+  global: defaulted(GLOBAL, { to: {}, doc: "What holds for all repositories." }),
+  repository: defaulted(REPOSITORIES, { to: {}, doc: "What holds for some repositories, by name or glob." }),
   uploads: defaulted(UPLOADS, { to: {}, doc: "Limits of pushes." }),
   log: defaulted(LOG, { to: {}, doc: "The log: JSON lines on standard error." }),
 });

@@ -18,6 +18,15 @@ export async function checkTls(tls: TlsConfig, at: Place): Promise<void> {
     expected: "a PEM private key",
     at: at.child("server_private_key"),
   });
+  if (tls.clientCaBundle !== undefined) {
+    await readPem(tls.clientCaBundle, {
+      parse: (pem) => new X509Certificate(pem),
+      expected: "a PEM certificate",
+      at: at.child("client_ca_bundle"),
+    });
+  } else if (tls.clientAuth === "required") {
+    at.child("client_auth").fail("expected client_ca_bundle beside it");
+  }
   if (certificate && key && !certificate.checkPrivateKey(key)) {
     at.child("server_private_key").fail("expected the private key of the certificate, found another one's");
   }

@@ -12,11 +12,15 @@ export type Log = Readonly<Record<LogLevel, (message: string, fields?: LogFields
 
 /**
  * A log of JSON lines: `time` (RFC 3339), `level`, `message`, then the fields. Control characters arrive escaped, so no
- * name or error text can forge a line or move a terminal's cursor.
+ * name or error text can forge a line or move a terminal's cursor. A function as `least` is asked for every line.
  */
-export function createLog(least: LogLevel, write: (line: string) => void = writeToStderr): Log {
+export function createLog(
+  least: LogLevel | (() => LogLevel),
+  write: (line: string) => void = writeToStderr,
+): Log {
   const line = (level: LogLevel) => (message: string, fields?: LogFields) => {
-    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(least)) return;
+    const leastNow = typeof least === "function" ? least() : least;
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(leastNow)) return;
     write(
       escapeControls(JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })) + "\n",
     );

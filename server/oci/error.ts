@@ -22,12 +22,15 @@ export const OCI_ERROR_STATUS = {
 /** One of the spec's error codes. */
 export type OciErrorCode = keyof typeof OCI_ERROR_STATUS;
 
+/** Headers by name; a list of values is that many headers. */
+export type ErrorHeaders = Readonly<Record<string, string | readonly string[]>>;
+
 /** What an error carries besides its code and message. */
 export interface OciErrorOptions extends ErrorOptions {
   /** HTTP status, where the code's usual one does not fit. */
   readonly status?: number;
-  /** Headers of the answer. */
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Headers of the answer; a list is that many headers. */
+  readonly headers?: ErrorHeaders;
   /** The spec's `detail`: any JSON value. */
   readonly detail?: unknown;
 }
@@ -36,7 +39,7 @@ export interface OciErrorOptions extends ErrorOptions {
 export class OciError extends Error {
   readonly code: OciErrorCode;
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: ErrorHeaders;
   readonly detail: unknown;
 
   constructor(code: OciErrorCode, message: string, options: OciErrorOptions = {}) {

@@ -2,7 +2,10 @@ import { OciError } from "./error.ts";
 
 declare const uploadBrand: unique symbol;
 
-/** The identifier of an upload that is under way: a UUID, the last part of its URL (distribution-spec, `<session>`). */
+/**
+ * The identifier of an upload that is under way, the last part of its URL (distribution-spec, `<session>`): a UUID, and
+ * where somebody began it a mark of who: only they can go on with it.
+ */
 export type UploadId = string & { readonly [uploadBrand]: true };
 
 /** The bytes of a chunk in its upload: `first` to `last`, both inclusive. */
@@ -11,17 +14,22 @@ export interface ChunkRange {
   readonly last: number;
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:-([0-9a-f]{32}))?$/;
 const CONTENT_RANGE = /^([0-9]{1,15})-([0-9]{1,15})$/;
 
-/** A new identifier. */
-export function createUploadId(): UploadId {
-  return crypto.randomUUID() as string as UploadId;
+/** A new identifier. `mark`: 32 hex digits that say who begins the upload; empty for the anonymous. */
+export function createUploadId(mark = ""): UploadId {
+  return (mark === "" ? crypto.randomUUID() : `${crypto.randomUUID()}-${mark}`) as string as UploadId;
+}
+
+/** The mark of who began the upload; empty for the anonymous. */
+export function uploadMark(id: UploadId): string {
+  return UPLOAD_ID.exec(id)?.[1] ?? "";
 }
 
 /** Whether `text` is an upload's identifier. */
 export function isUploadId(text: string): text is UploadId {
-  return UUID.test(text);
+  return UPLOAD_ID.test(text);
 }
 
 /** The identifier that `text` is; what cannot be one is BLOB_UPLOAD_UNKNOWN. */

@@ -1,9 +1,15 @@
 import type { Storage } from "../../plugins/contract/storage.ts";
-import type { RepositoryName } from "../oci/name.ts";
+import { isRepositoryName, type RepositoryName } from "../oci/name.ts";
 import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
 import { CATALOG_PREFIX, catalogKey, nameAfter } from "./keys.ts";
+import { mapParallel } from "./parallel.ts";
 import type { Tags } from "./tags.ts";
+
+/** Whether a repository may stand in a list for whoever asks. */
+export type Sees = (name: RepositoryName) => Promise<boolean>;
+
+const SCAN_PAGE = 1_000;
 
 const NOTHING = new Uint8Array(0);
 
@@ -27,8 +33,20 @@ export class Catalog {
     if (!await this.has(name)) await this.#storage.put(catalogKey(name), NOTHING);
   }
 
-  /** The names of the repositories, in byte order. */
-  async list(page: Page): Promise<Listed<RepositoryName>> {
+  /** The names of the repositories that `sees` lets through, in byte order. What it hides leaves no trace in the page. */
+  async list(page: Page, sees?: Sees): Promise<Listed<RepositoryName>> {
+    if (!sees || page.limit === 0) return await this.#list(page);
+    const seen: RepositoryName[] = [];
+    let part = await this.#list({ ...page, limit: SCAN_PAGE });
+    for (;;) {
+      const verdicts = await mapParallel(part.entries, sees);
+      seen.push(...part.entries.filter((_, index) => verdicts[index]));
+      if (seen.length > page.limit || !part.more) return cutPage(seen, page.limit);
+      part = await this.#list({ limit: SCAN_PAGE, last: part.entries.at(-1)! });
+    }
+  }
+
+  async #list(page: Page): Promise<Listed<RepositoryName>> {
     if (page.limit === 0) return { entries: [], more: false };
     const after = page.last === undefined ? {} : { after: catalogKey(page.last) };
     const keys = await this.#storage.list(CATALOG_PREFIX, { ...after, limit: page.limit + 1 });
@@ -36,7 +54,7 @@ export class Catalog {
   }
 
   /** All tags of all repositories as `<name>:<tag>`, in byte order of the name, then of the tag. */
-  async listTags(page: Page): Promise<Listed<string>> {
+  async listTags(page: Page, sees?: Sees): Promise<Listed<string>> {
     if (page.limit === 0) return { entries: [], more: false };
     const found: string[] = [];
     const [lastName = "", lastTag] = page.last?.split(":", 2) ?? [];
@@ -45,9 +63,10 @@ export class Catalog {
       const tags = await this.#tags.list(name, last === undefined ? { limit } : { limit, last });
       found.push(...tags.entries.map((tag: Tag) => `${name}:${tag}`));
     };
-    if (lastTag !== undefined) await add(lastName as RepositoryName, lastTag);
+    const isSeen = !sees || !isRepositoryName(lastName) || await sees(lastName);
+    if (lastTag !== undefined && isSeen) await add(lastName as RepositoryName, lastTag);
     for (let last = lastName; found.length <= page.limit;) {
-      const names = await this.list(last === "" ? { limit: 100 } : { limit: 100, last });
+      const names = await this.list(last === "" ? { limit: 100 } : { limit: 100, last }, sees);
       for (const name of names.entries) if (found.length <= page.limit) await add(name);
       if (!names.more) break;
       last = names.entries.at(-1)!;

@@ -95,6 +95,7 @@ export class Manifests {
     }
     const manifest = parseManifest(push.bytes, push.contentType);
     await this.#changes.together(name, async () => {
+      await mapParallel(push.tags, (tag) => this.#tags.requireMovable(name, tag, digest));
       await this.#requireReferences(name, manifest);
       await this.#prepare(name, { digest, manifest, push });
       await this.#store(name, digest, { manifest, push });
@@ -103,9 +104,10 @@ export class Manifests {
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
   }
 
-  /** Takes a manifest and all its tags from the repository. Answers whether it had it. */
+  /** Takes a manifest and all its tags from the repository. Answers whether it had it. DENIED by an immutable tag. */
   delete(name: RepositoryName, digest: Digest): Promise<boolean> {
     return this.#changes.alone(name, async () => {
+      await this.#tags.requireDeletable(name, digest);
       const manifest = await this.get(name, { digest });
       if (manifest) await this.#deletions.run(name, digest, manifest.subject);
       return manifest !== undefined;

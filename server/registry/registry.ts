@@ -8,14 +8,18 @@ import { Catalog } from "./catalog.ts";
 import { Manifests } from "./manifests.ts";
 import { SharedMutex } from "./mutex.ts";
 import { Referrers } from "./referrers.ts";
-import { Tags } from "./tags.ts";
+import { type RepositoryRules, requireDeletes, Tags } from "./tags.ts";
 import { Uploads } from "./uploads.ts";
 
 /** Limits that an operator sets. */
 export interface RegistryOptions {
   /** How many uploads one repository may have open. */
   readonly openUploadsMax: number;
+  /** What cannot be moved or deleted; absent: everything can. */
+  readonly rules?: RepositoryRules;
 }
+
+const NO_RULES: RepositoryRules = { isImmutable: () => false, allowsDelete: () => true };
 
 /** What the distribution spec means, over a store: one part a noun. */
 export interface Registry {
@@ -27,19 +31,21 @@ export interface Registry {
   readonly catalog: Catalog;
   /** By repository: pushes of manifests run together, deletions alone. */
   readonly changes: SharedMutex;
+  readonly rules: RepositoryRules;
 }
 
 /** A registry over `storage`, after it has ended what a crash has cut short there. */
 export async function createRegistry(storage: Storage, options: RegistryOptions): Promise<Registry> {
   const blobs = new Blobs(storage);
   const changes = new SharedMutex();
-  const tags = new Tags(storage, changes);
+  const { rules = NO_RULES } = options;
+  const tags = new Tags(storage, { changes, rules });
   const catalog = new Catalog(storage, tags);
   const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax });
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
   const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, changes });
   await manifests.recover();
-  return { blobs, uploads, manifests, tags, referrers, catalog, changes };
+  return { blobs, uploads, manifests, tags, referrers, catalog, changes, rules };
 }
 
 /** The children that the manifest behind a tag lists, where it is an index. */
@@ -57,6 +63,7 @@ async function readIndex(manifests: Manifests, name: RepositoryName, tag: Tag): 
  * blob stays, and UNSUPPORTED says which.
  */
 export function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<boolean> {
+  requireDeletes(registry.rules, name);
   return registry.changes.alone(name, async () => {
     await refuseReferred(registry, name, digest);
     if (!await registry.blobs.delete(name, digest)) return false;

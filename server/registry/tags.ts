@@ -1,6 +1,7 @@
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { PluginError } from "../../plugins/contract/error.ts";
 import type { Digest } from "../oci/digest.ts";
+import { OciError } from "../oci/error.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
@@ -11,14 +12,27 @@ import { mapParallel } from "./parallel.ts";
 const NOTHING = new Uint8Array(0);
 const TAGGED_PAGE = 1_000;
 
+/** What an operator forbids, whoever asks and by whatever way. Asked anew each time: it may change while sreg runs. */
+export interface RepositoryRules {
+  /** Whether the tag, once it is set, can be neither moved nor deleted. */
+  isImmutable(name: RepositoryName, tag: Tag): boolean;
+  /** Whether anything can be deleted from the repository. */
+  allowsDelete(name: RepositoryName): boolean;
+}
+
 /** The tags of repositories: each is an object of its own that holds the digest it points to. */
 export class Tags {
   readonly #storage: Storage;
   readonly #changes: SharedMutex;
+  readonly #rules: RepositoryRules;
 
-  constructor(storage: Storage, changes: SharedMutex) {
+  constructor(
+    storage: Storage,
+    { changes, rules }: { readonly changes: SharedMutex; readonly rules: RepositoryRules },
+  ) {
     this.#storage = storage;
     this.#changes = changes;
+    this.#rules = rules;
   }
 
   /** The digest that the tag points to. */
@@ -31,16 +45,46 @@ export class Tags {
     await this.#storage.put(taggedKey(name, digest, tag), NOTHING);
   }
 
-  /** Points the tag to a manifest that is there and was announced. */
-  async put(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
-    await this.#storage.put(tagKey(name, tag), new TextEncoder().encode(digest));
+  /** DENIED where the tag is immutable and points to something else. */
+  async requireMovable(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+    if (!this.#rules.isImmutable(name, tag)) return;
+    const found = await this.get(name, tag);
+    if (found !== undefined && found !== digest) throw immutableTag(tag, "move");
   }
 
-  /** Removes the tag. Answers whether there was one. */
+  /** Points the tag to a manifest that is there and was announced. Of two that set an immutable tag one is DENIED. */
+  async put(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+    const isImmutable = this.#rules.isImmutable(name, tag);
+    try {
+      const condition = isImmutable ? { ifAbsent: true } as const : {};
+      await this.#storage.put(tagKey(name, tag), new TextEncoder().encode(digest), condition);
+    } catch (error) {
+      if (!isImmutable || !(error instanceof PluginError && error.code === "conflict")) throw error;
+      await this.requireMovable(name, tag, digest);
+    }
+  }
+
+  /** DENIED where an immutable tag points to the manifest, UNSUPPORTED where nothing can be deleted. */
+  async requireDeletable(name: RepositoryName, digest: Digest): Promise<void> {
+    requireDeletes(this.#rules, name);
+    const prefix = taggedPrefix(name, digest);
+    let keys = await this.#storage.list(prefix, { limit: TAGGED_PAGE });
+    while (keys.length > 0) {
+      for (const tag of keys.map((key) => lastPart(key) as Tag)) {
+        const holds = this.#rules.isImmutable(name, tag) && await this.get(name, tag) === digest;
+        if (holds) throw immutableTag(tag, "delete");
+      }
+      keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: TAGGED_PAGE });
+    }
+  }
+
+  /** Removes the tag. Answers whether there was one. DENIED where it is immutable. */
   delete(name: RepositoryName, tag: Tag): Promise<boolean> {
+    requireDeletes(this.#rules, name);
     return this.#changes.alone(name, async () => {
       const found = await this.#read(name, tag);
       if (!found) return false;
+      if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
       await this.#storage.delete(tagKey(name, tag));
       await this.#storage.delete(taggedKey(name, found.digest, tag));
       return true;
@@ -81,4 +125,16 @@ export class Tags {
     const value = await this.#storage.get(tagKey(name, tag));
     return value && { digest: new TextDecoder().decode(value.bytes) as Digest, etag: value.etag };
   }
+}
+
+/** UNSUPPORTED where the operator lets nothing be deleted from the repository. */
+export function requireDeletes(rules: RepositoryRules, name: RepositoryName): void {
+  if (rules.allowsDelete(name)) return;
+  throw new OciError("UNSUPPORTED", "Cannot delete from the repository: deletes are switched off", {
+    headers: { Allow: "GET, HEAD" },
+  });
+}
+
+function immutableTag(tag: Tag, verb: "move" | "delete"): OciError {
+  return new OciError("DENIED", `Cannot ${verb} the tag ${tag}: it is immutable`, { detail: { tag } });
 }

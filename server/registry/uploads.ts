@@ -1,11 +1,11 @@
 import type { Bytes, Storage } from "../../plugins/contract/storage.ts";
-import { type Digest, type DigestAlgorithm, digestAlgorithm } from "../oci/digest.ts";
+import { type Digest, type DigestAlgorithm, digestAlgorithm, digestEncoded } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { RepositoryName } from "../oci/name.ts";
-import { createUploadId, type UploadId } from "../oci/upload.ts";
+import { createUploadId, type UploadId, uploadMark } from "../oci/upload.ts";
 import type { Blobs } from "./blobs.ts";
 import { emptyBytes, relayBytes } from "./bytes.ts";
-import { Hasher } from "./hash.ts";
+import { digestBytes, Hasher } from "./hash.ts";
 import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
 import { UploadQuota } from "./upload_quota.ts";
@@ -30,6 +30,14 @@ export interface ChunkAnswer {
   readonly accepted: boolean;
   /** Length of the upload now, in bytes. */
   readonly size: number;
+}
+
+/** How an upload begins. */
+export interface UploadStart {
+  /** What its digest will be computed by, as far as is known. */
+  readonly algorithm?: DigestAlgorithm | undefined;
+  /** Who begins it: an identity's id; empty for the anonymous. */
+  readonly owner?: string;
 }
 
 const HASHERS_MAX = 2_000;
@@ -57,12 +65,20 @@ export class Uploads {
   }
 
   /** Begins an upload into the repository; TOOMANYREQUESTS while it has as many as it may. */
-  async create(name: RepositoryName, algorithm: DigestAlgorithm = "sha256"): Promise<UploadId> {
+  async create(
+    name: RepositoryName,
+    { algorithm = "sha256", owner = "" }: UploadStart = {},
+  ): Promise<UploadId> {
     await this.#quota.claim(name);
-    const id = createUploadId();
+    const id = createUploadId(ownerMark(owner));
     await this.#storage.append(uploadKey(name, id), 0, emptyBytes());
     remember(this.#hashers, id, new Hasher(algorithm), HASHERS_MAX);
     return id;
+  }
+
+  /** BLOB_UPLOAD_UNKNOWN unless it was `owner` who began the upload. */
+  requireOwner(id: UploadId, owner: string): void {
+    if (uploadMark(id) !== ownerMark(owner)) throw unknownUpload();
   }
 
   /** How many bytes have arrived; BLOB_UPLOAD_UNKNOWN where the repository has no such upload. */
@@ -180,6 +196,12 @@ export class Uploads {
     for await (const chunk of opened.body) hasher.update(chunk);
     return hasher.digest();
   }
+}
+
+function ownerMark(owner: string): string {
+  return owner === ""
+    ? ""
+    : digestEncoded(digestBytes("sha256", new TextEncoder().encode(owner))).slice(0, 32);
 }
 
 function unknownUpload(): OciError {

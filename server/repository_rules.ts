@@ -1,0 +1,37 @@
+import { comparePatterns, parsePattern } from "./access/pattern.ts";
+import type { Config } from "./config/mod.ts";
+import type { RepositoryRules } from "./registry/tags.ts";
+import { compileTagPatterns } from "./access/tag_patterns.ts";
+
+/**
+ * What the configuration forbids for all callers alike. Of each setting the most particular pattern that covers a
+ * repository and says anything counts, else `[global]`.
+ */
+export function repositoryRules(
+  { global, repository }: Pick<Config, "global" | "repository">,
+): RepositoryRules {
+  const scopes = [...repository]
+    .toSorted(([a], [b]) => comparePatterns(a, b))
+    .map(([text, settings]) => ({ pattern: parsePattern(text), ...compile(settings) }));
+  const everywhere = { pattern: { text: "", covers: () => true }, ...compile(global) };
+  const all = [...scopes, everywhere];
+  return {
+    isImmutable(name, tag) {
+      const covering = all.filter(({ pattern }) => pattern.covers(name));
+      if (!covering.find(({ immutable }) => immutable !== undefined)?.immutable) return false;
+      return !covering.find(({ isExcluded }) => isExcluded)?.isExcluded?.(tag);
+    },
+    allowsDelete(name) {
+      return all.find(({ pattern, deletes }) => deletes !== undefined && pattern.covers(name))?.deletes ??
+        true;
+    },
+  };
+}
+
+function compile({ immutableTags, immutableTagsExclusions, deletes }: Config["global"]) {
+  return {
+    immutable: immutableTags,
+    isExcluded: immutableTagsExclusions && compileTagPatterns(immutableTagsExclusions),
+    deletes,
+  };
+}
