@@ -8,9 +8,9 @@ import { compileTagPatterns } from "./access/tag_patterns.ts";
  * repository and says anything counts, else `[global]`.
  */
 export function repositoryRules(
-  { global, repository }: Pick<Config, "global" | "repository">,
+  { global, repositories }: Pick<Config, "global" | "repositories">,
 ): RepositoryRules {
-  const scopes = [...repository]
+  const scopes = repositories
     .toSorted(([a], [b]) => comparePatterns(a, b))
     .map(([text, settings]) => ({ pattern: parsePattern(text), ...compile(settings) }));
   const everywhere = { pattern: { text: "", covers: () => true }, ...compile(global) };

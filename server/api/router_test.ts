@@ -7,9 +7,12 @@ import { ROUTES } from "./routes.ts";
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const UUID = "01234567-89ab-4def-8123-456789abcdef";
 
-/** The spec's table of endpoints (distribution-spec 1.1.1 and its main branch), and the action that each is to sreg. */
+/** The spec's table of endpoints (distribution-spec 1.1.1 and its main branch), the token service's (distribution), and the action that each is to sreg. */
 const SPEC: [id: string, request: string, action: Action][] = [
   ["end-1", "GET /v2/", "get-api-version"],
+  ["token-1", "GET /token", "get-token"],
+  ["token-2", "POST /token", "get-token"],
+  ["token-3", "GET /token/keys", "get-token"],
   ["end-2", `GET /v2/a/b/blobs/${DIGEST}`, "get-blob"],
   ["end-2", `HEAD /v2/a/b/blobs/${DIGEST}`, "get-blob"],
   ["end-3", "GET /v2/a/b/manifests/latest", "get-manifest"],

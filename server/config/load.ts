@@ -16,10 +16,11 @@ import type { StringPart } from "./string_offsets.ts";
 import { checkTls } from "./tls.ts";
 
 /** How the registry is to run: the files and the flags, checked, with defaults filled in. Nothing in it can be changed. */
-export interface Config
-  extends Pick<SregTable, "server" | "uploads" | "log" | "access" | "global" | "repository"> {
+export interface Config extends Pick<SregTable, "server" | "uploads" | "log" | "access" | "global"> {
   /** Where the data are kept. */
   readonly storage: PluginConfig;
+  /** What holds for some repositories, by name or glob. */
+  readonly repositories: readonly (readonly [pattern: string, settings: SregTable["global"]])[];
   /** What tells who is asking, in the order in which it is asked. */
   readonly auths: readonly PluginConfig[];
   /** What decides who may do what: the chain. */
@@ -79,23 +80,20 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
   if (tables.server?.tls) await checkTls(tables.server.tls, place.child("server").child("tls"));
   // What plugins are told comes from many tables; where one of those is wrong there is nothing to tell.
   const isWhole = PLUGIN_TABLES.every((key) => tables[key] !== undefined);
-  const plugins = isWhole
-    ? await readPlugins(tables as SregTable, { place, overrides })
-    : { auths: [], policies: [], problems: [] };
+  const plugins = isWhole ? await readPlugins(tables as SregTable, { place, overrides }) : NO_PLUGINS;
   const problems = [...document.problems(), ...plugins.problems];
   if (problems.length > 0) throw new ConfigError(problems);
   const { server, uploads, log, access, global, repository } = tables as SregTable;
-  const { storage, auths, policies } = plugins;
   return Object.freeze({
     server,
     uploads,
     log,
     access,
     global,
-    repository,
-    storage: storage!,
-    auths,
-    policies,
+    repositories: Object.freeze([...repository].map((entry) => Object.freeze(entry))),
+    storage: plugins.storage!,
+    auths: Object.freeze(plugins.auths),
+    policies: Object.freeze(plugins.policies),
   });
 }
 
@@ -125,7 +123,7 @@ async function readPlugins(
   { place, overrides }: { readonly place: Place; readonly overrides: ConfigOverrides },
 ): Promise<ReadPlugins> {
   refuseUnused(tables, place);
-  refuseDataDir(tables, { place, overrides });
+  if (refusesDataDir(tables, { place, overrides })) return NO_PLUGINS;
   try {
     const storage = await readStorage(tables, place);
     const auths = await readAuths(tables, place);
@@ -142,13 +140,16 @@ async function readPlugins(
   }
 }
 
-function refuseDataDir(
+const NO_PLUGINS: ReadPlugins = { auths: [], policies: [], problems: [] };
+
+function refusesDataDir(
   tables: PluginTables,
   { place, overrides }: { readonly place: Place; readonly overrides: ConfigOverrides },
-): void {
+): boolean {
   const other = [...tables.storage.keys()].find((name) => name !== "fs");
-  if (overrides.dataDir === undefined || other === undefined) return;
+  if (overrides.dataDir === undefined || other === undefined) return false;
   place.child("storage").child(other).fail("--data-dir cannot be used with it, only with storage.fs", "key");
+  return true;
 }
 
 /** The policies in the order of `[access] policies`, which must name them all: one that is left out would not be asked. */

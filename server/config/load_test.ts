@@ -84,7 +84,7 @@ Deno.test("loadConfig() without file and flags answers the defaults", async () =
   await using folder = await Folder.create();
   const config = await loadConfig({ cwd: folder.path });
   assertEquals(config, {
-    server: { bindAddress: "127.0.0.1", port: 5000 },
+    server: { bindAddress: "127.0.0.1", port: 5000, trustedProxies: [] },
     storage: {
       name: "fs",
       kind: "storage",
@@ -96,6 +96,16 @@ Deno.test("loadConfig() without file and flags answers the defaults", async () =
     },
     uploads: { idleTimeoutMs: 86_400_000, openMax: 1000, stallTimeoutMs: 60_000 },
     log: { level: "info" },
+    access: {
+      challenges: ["bearer", "basic"],
+      tokenService: "sreg",
+      tokenLifetimeMs: 300_000,
+      refreshTokenLifetimeMs: 2_592_000_000,
+    },
+    global: {},
+    repositories: [],
+    auths: [],
+    policies: [],
   });
 });
 
@@ -104,7 +114,7 @@ Deno.test("loadConfig() reads a file, whose paths are relative to it", async () 
     "etc/sreg.toml": '[server]\nbind_address = "::1"\nport = 5001\n[storage.fs]\nroot_dir = "../data"\n',
   });
   const config = await loadConfig({ files: ["etc/sreg.toml"], cwd: folder.path });
-  assertEquals(config.server, { bindAddress: "::1", port: 5001 });
+  assertEquals(config.server, { bindAddress: "::1", port: 5001, trustedProxies: [] });
   assertEquals(config.storage.options, { root_dir: join(folder.path, "data") });
 });
 
@@ -144,11 +154,11 @@ Deno.test("Flags go before the file", async (t) => {
 
   await t.step("--addr HOST:PORT", async () => {
     const { server } = await folder.load(text, { addr: "localhost:5002" });
-    assertEquals(server, { bindAddress: "localhost", port: 5002 });
+    assertEquals(server, { bindAddress: "localhost", port: 5002, trustedProxies: [] });
   });
   await t.step("--addr [IPV6]:PORT", async () => {
     const { server } = await folder.load(text, { addr: "[::1]:0" });
-    assertEquals(server, { bindAddress: "::1", port: 0 });
+    assertEquals(server, { bindAddress: "::1", port: 0, trustedProxies: [] });
   });
   await t.step("--data-dir DIR, relative to the working directory", async () => {
     await folder.write("etc/sreg.toml", text);
@@ -226,7 +236,7 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
   [
     "a key that is near none",
     "[server]\nthreads = 4\n",
-    "sreg.toml:2:1: server.threads: unknown key, known here: bind_address, port, tls\n" +
+    "sreg.toml:2:1: server.threads: unknown key, known here: bind_address, external_url, port, tls, trusted_proxies\n" +
     "  2 | threads = 4\n    | ^^^^^^^",
   ],
   [
@@ -384,6 +394,7 @@ async function testTls(t: Deno.TestContext): Promise<void> {
     assertEquals(server.tls, {
       serverCertificateBundle: join(folder.path, "a.crt"),
       serverPrivateKey: join(folder.path, "a.key"),
+      clientAuth: "optional",
     });
   });
   await t.step("refuses files that are not there", async () => {

@@ -123,14 +123,19 @@ export function named<T>(each: Kind<T>): NamedKind<T> {
   return { expected: "a table", unit: "", each, read };
 }
 
+/** A kind of lists. */
+export interface ListKind<T> extends Kind<readonly T[]> {
+  readonly item: Kind<T>;
+}
+
 /** A list of values of kind `each`. */
-export function list<T>(each: Kind<T>): Kind<readonly T[]> {
+export function list<T>(each: Kind<T>): ListKind<T> {
   const read = (value: TomlValue, at: Place) => {
     if (!Array.isArray(value)) return at.fail(`expected a list, found ${formatFound(value)}`);
     const items = value.map((item, index) => each.read(item, at.child(String(index))));
     return items.every((item) => item !== undefined) ? Object.freeze(items) : undefined;
   };
-  return { expected: `a list, each ${each.expected}`, unit: "", read };
+  return { expected: `a list, each ${each.expected}`, unit: "", item: each, read };
 }
 
 function unknownKey(key: string, known: readonly string[]): string {

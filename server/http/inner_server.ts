@@ -6,10 +6,8 @@ export type InnerHandler = (request: Request, completed: Promise<void>) => Promi
 /** The runtime's HTTP server for one connection alone, and the end of that connection to write requests to. */
 export interface InnerServer {
   readonly connection: Deno.Conn<Deno.Addr>;
-  /** Lets the request under way end, then closes the connection. */
+  /** Lets the request under way end, then closes the connection. Whoever cuts that off closes the connection. */
   shutdown(): void;
-  /** Cuts off what is under way. */
-  abort(): void;
 }
 
 /**
@@ -51,16 +49,15 @@ function makeFolder(): string | undefined {
 }
 
 async function openUnix(handler: InnerHandler, path: string): Promise<InnerServer> {
-  const cut = new AbortController();
   const server = Deno.serve(
-    { path, signal: cut.signal, onListen: () => {} },
+    { path, onListen: () => {} },
     (request, { completed }) => handler(request, completed),
   );
   try {
     const connection = await Deno.connect({ transport: "unix", path });
-    return { connection, ...endings(server, cut) };
+    return { connection, shutdown: onlyOnce(server) };
   } catch (error) {
-    cut.abort();
+    void server.shutdown();
     throw error;
   } finally {
     Deno.removeSync(path);
@@ -68,10 +65,9 @@ async function openUnix(handler: InnerHandler, path: string): Promise<InnerServe
 }
 
 async function openTcp(handler: InnerHandler): Promise<InnerServer> {
-  const cut = new AbortController();
   let port: number | undefined;
   const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, signal: cut.signal, onListen: () => {} },
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     (request, { completed, remoteAddr }) =>
       remoteAddr.port === port ? handler(request, completed) : new Response(null, { status: 403 }),
   );
@@ -79,13 +75,17 @@ async function openTcp(handler: InnerHandler): Promise<InnerServer> {
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
     connection.setNoDelay(true);
     port = connection.localAddr.port;
-    return { connection, ...endings(server, cut) };
+    return { connection, shutdown: onlyOnce(server) };
   } catch (error) {
-    cut.abort();
+    void server.shutdown();
     throw error;
   }
 }
 
-function endings(server: Deno.HttpServer, cut: AbortController): Omit<InnerServer, "connection"> {
-  return { shutdown: () => void server.shutdown(), abort: () => cut.abort() };
+function onlyOnce(server: Deno.HttpServer): () => void {
+  let isDown = false;
+  return () => {
+    if (!isDown) void server.shutdown();
+    isDown = true;
+  };
 }

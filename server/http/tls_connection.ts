@@ -66,7 +66,7 @@ export class TlsConnection {
     this.#stream.destroy();
     if (this.#inner === undefined) return;
     closeQuietly(this.#inner.connection);
-    this.#inner.abort();
+    this.#inner.shutdown();
   }
 
   /** Closes the connection if the client let a deadline pass. */

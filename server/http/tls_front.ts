@@ -66,6 +66,7 @@ export class TlsFront implements Listener {
   }
 
   async close(graceMs: number): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#listener.close();
     this.#makeRoom();

@@ -12,6 +12,7 @@ type AnyKind = Kind<unknown, string>;
 /** The reference of all tables below `kind`, which is at `path`. */
 export function describeTables(kind: AnyKind, path: readonly string[]): Reference {
   if (isNamed(kind)) return describeTables(kind.each, [...path, "<name>"]);
+  if (isTableList(kind)) return new Map([[`[[${path.join(".")}]]`, describeFields(kind.item.fields)]]);
   if (!isTableKind(kind)) return new Map();
   const below = Object.entries(kind.fields).map(([key, field]) => describeTables(field.kind, [...path, key]));
   const rows = describeFields(kind.fields);
@@ -22,7 +23,7 @@ export function describeTables(kind: AnyKind, path: readonly string[]): Referenc
 /** A row for each key that is no table of its own. */
 export function describeFields(fields: Fields): string[] {
   return Object.entries(fields)
-    .filter(([, field]) => !isTableKind(field.kind) && !isNamed(field.kind))
+    .filter(([, field]) => !isTableKind(field.kind) && !isNamed(field.kind) && !isTableList(field.kind))
     .map(([key, field]) =>
       `| \`${key}\` | ${field.kind.expected} | ${describeDefault(field)} | ${field.doc} |`
     );
@@ -41,6 +42,10 @@ function formatToml(value: TomlValue): string {
 
 function isTableKind(kind: AnyKind): kind is TableKind<unknown> {
   return "fields" in kind;
+}
+
+function isTableList(kind: AnyKind): kind is AnyKind & { readonly item: TableKind<unknown> } {
+  return "item" in kind && isTableKind(kind.item as AnyKind);
 }
 
 function isNamed(kind: AnyKind): kind is NamedKind<unknown> {
