@@ -20,7 +20,9 @@ function acceptTls(stream: Duplex, options: TlsOptions): Promise<TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
   const server = createServer(options, resolve);
   server.once("tlsClientError", reject);
-  stream.once("close", () => reject(new Error("the connection was closed in its handshake")));
+  for (const event of ["end", "close"]) {
+    stream.once(event, () => reject(new Error("Cannot shake hands: the connection was closed")));
+  }
   stream.once("error", reject);
   server.emit("connection", stream);
   return promise;

@@ -42,17 +42,25 @@ Deno.test("A body that stops in the middle is ended, and what had arrived stays"
   assertEquals((await registry.get(location)).headers.get("Range"), "0-4");
 });
 
-Deno.test("A manifest that never ends is refused once it is too long, chunked or not, in little memory", async () => {
-  const before = await residentBytes(server.pid);
+async function sendEndlessManifest(): Promise<string> {
   const chunked = await connect();
   await chunked.send("PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
   const chunk = `${MIB.toString(16)}\r\n${" ".repeat(MIB)}\r\n`;
   const sending = (async () => {
     for (let sent = 0; sent < 64; sent++) await chunked.send(chunk);
   })().catch(() => {});
-  assertMatch(await chunked.receive(), /^HTTP\/1.1 413 /);
+  const answer = await chunked.receive().catch(() => "");
   chunked.socket.close();
   await sending;
+  return answer;
+}
+
+Deno.test("A manifest that never ends is refused once it is too long, chunked or not, in little memory", async () => {
+  const before = await residentBytes(server.pid);
+  // Who sends on after the answer may lose it to the connection's reset (RFC 9112, section 9.6); not each time, though.
+  let answer = "";
+  for (let tries = 0; answer === "" && tries < 10; tries++) answer = await sendEndlessManifest();
+  assertMatch(answer, /^HTTP\/1.1 413 /);
   const declared = await connect();
   await declared.send(`PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: ${4 * MIB + 1}\r\n\r\n`);
   assertMatch(await declared.receive(), /^HTTP\/1.1 413 /);
