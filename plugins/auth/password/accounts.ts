@@ -1,0 +1,116 @@
+import { hash as digest } from "node:crypto";
+import type { KnownIdentity, RecalledIdentity, StoredIdentity } from "@sreg/contract/auth.ts";
+import { PluginError } from "@sreg/contract/error.ts";
+import { parsePasswordHash, type PasswordHash } from "./password_hash.ts";
+
+/** Somebody who may sign in by a password. */
+export interface Account {
+  readonly id: string;
+  readonly username: string;
+  readonly groups: readonly string[];
+  readonly hash: PasswordHash;
+  /** Where it is configured, for people: `identity.bob`. */
+  readonly source: string;
+}
+
+/** All who may sign in: those who were configured at the start, and those of the registry's store as they come and go. */
+export class Accounts {
+  readonly #configured: readonly Account[];
+  #byName: ReadonlyMap<string, Account> = new Map();
+  #byId: ReadonlyMap<string, Account> = new Map();
+  #decoy: PasswordHash | undefined;
+
+  /** Throws, with all names, where two of `configured` have the same user name or id. */
+  constructor(configured: readonly Account[]) {
+    const clashes = findClashes(configured);
+    if (clashes.size > 0) {
+      throw new Error(`Cannot tell identities apart: ${[...clashes.values()].join("; ")}`);
+    }
+    this.#configured = configured;
+    this.#take(configured);
+  }
+
+  /** Who has this user name. */
+  find(username: string): Account | undefined {
+    return this.#byName.get(username);
+  }
+
+  /** The identity with this id as it is now. */
+  recall(id: string): RecalledIdentity | null {
+    const account = this.#byId.get(id);
+    if (!account) return null;
+    return { identity: identityOf(account), generation: digest("sha256", account.hash.text, "base64url") };
+  }
+
+  /** The hash to check passwords of unknown users against: one of the cost that most have; none where nobody is known. */
+  get decoy(): PasswordHash | undefined {
+    return this.#decoy;
+  }
+
+  /**
+   * Replaces those of the store. One without a usable hash, or whose name or id somebody else has, cannot sign in; the
+   * others can, and then an error names those left out.
+   */
+  replaceStored(identities: readonly StoredIdentity[]): void {
+    const problems: string[] = [];
+    const readable = identities.flatMap((identity) => {
+      try {
+        return [readStored(identity)];
+      } catch (error) {
+        problems.push((error as Error).message);
+        return [];
+      }
+    });
+    const clashes = findClashes([...this.#configured, ...readable]);
+    problems.push(...clashes.values());
+    const sound = readable.filter((account) => !clashes.has(account));
+    this.#take([...this.#configured, ...sound]);
+    if (problems.length === 0) return;
+    throw new PluginError("failed", `Cannot take all identities of the store: ${problems.join("; ")}`);
+  }
+
+  #take(accounts: readonly Account[]): void {
+    this.#byName = new Map(accounts.map((account) => [account.username, account]));
+    this.#byId = new Map(accounts.map((account) => [account.id, account]));
+    this.#decoy = findDecoy(accounts);
+  }
+}
+
+/** Whom an account belongs to. */
+export function identityOf({ id, username, groups }: Account): KnownIdentity {
+  return { id, username, groups, claims: {}, provider: null };
+}
+
+/** Reads the hash of somebody's password. Throws with who it is. */
+export function readHash(text: string, source: string): PasswordHash {
+  try {
+    return parsePasswordHash(text);
+  } catch (error) {
+    throw new Error(`${source} has a password that cannot be used: ${(error as Error).message}`);
+  }
+}
+
+function readStored({ id, username, passwordHash, groups }: StoredIdentity): Account {
+  const source = `the stored identity ${JSON.stringify(id)}`;
+  return { id, username, groups, source, hash: readHash(passwordHash, source) };
+}
+
+/** Every account whose name or id another has, too, and what to say of it. */
+function findClashes(accounts: readonly Account[]): ReadonlyMap<Account, string> {
+  const clashes = new Map<Account, string>();
+  for (const [key, title] of [["username", "user name"], ["id", "id"]] as const) {
+    for (const [value, group] of Map.groupBy(accounts, (account) => account[key])) {
+      if (group.length === 1) continue;
+      const sources = group.map(({ source }) => source).join(" and ");
+      for (const account of group) {
+        clashes.set(account, `the ${title} ${JSON.stringify(value)} is that of ${sources}`);
+      }
+    }
+  }
+  return clashes;
+}
+
+function findDecoy(accounts: readonly Account[]): PasswordHash | undefined {
+  const byCost = [...Map.groupBy(accounts, ({ hash }) => hash.cost).values()];
+  return byCost.toSorted((a, b) => b.length - a.length)[0]?.[0]?.hash;
+}
