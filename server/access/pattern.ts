@@ -19,14 +19,14 @@ export function parsePattern(text: string): RepositoryPattern {
   };
 }
 
-/** The more particular of two patterns comes first: a longer text before its first `*`, then fewer `*`. */
+/** The more particular of two patterns comes first: a longer text before its first `*`, then fewer stars. */
 export function comparePatterns(a: string, b: string): number {
   return literalLength(b) - literalLength(a) || stars(a) - stars(b) || (a < b ? -1 : 1);
 }
 
 function literalLength(text: string): number {
   const star = text.indexOf("*");
-  return star < 0 ? text.length + 1 : star;
+  return star < 0 ? text.length : star;
 }
 
 function stars(text: string): number {
