@@ -84,8 +84,10 @@ export function readIdentity(
   return { id, username, groups: names.groups === undefined ? [] : readGroups(claims, names.groups) };
 }
 
-/** A value as it is shown in a reason: of a bounded length, with nothing in it that could control a terminal. */
+/** A value as it is shown in a reason: of a bounded length and depth, with nothing that could control a terminal. */
 export function quote(value: unknown): string {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (items.some((item) => typeof item === "object" && item !== null)) return "an object";
   const shown = JSON.stringify(value) ?? "undefined";
   return shown.length > SHOWN_LENGTH_MAX ? `${shown.slice(0, SHOWN_LENGTH_MAX)}…` : shown;
 }

@@ -1,7 +1,7 @@
 import { PluginError } from "@sreg/contract/error.ts";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTHeaderParameters } from "jose";
 
-/** Shortest time between two fetches of the keys, however many unknown keys tokens name. */
+/** Shortest time between two fetches for keys that tokens name and nobody knows, however many those are. */
 export const COOLDOWN_MS = 30_000;
 
 /** The same where there are no keys yet. */
@@ -11,6 +11,7 @@ export const RETRY_MS = 2_000;
 export interface ProviderKeysOptions {
   /** Fetches the keys. Fails with a `PluginError`. */
   readonly load: () => Promise<object>;
+  /** How long they are used before they are fetched again; `COOLDOWN_MS` at least. */
   readonly cacheMs: number;
   /** A clock that never goes back, in milliseconds; default: the time since the start. */
   readonly clock?: () => number;
@@ -20,8 +21,8 @@ type KeySet = ReturnType<typeof createLocalJWKSet>;
 
 /**
  * A provider's keys. They are fetched when they are needed first, when they have become old, and when a token names one
- * that is not among them: never twice at a time, and at most once in `COOLDOWN_MS`. Where that fails, those that were
- * fetched before go on being used.
+ * that is not among them: never twice at a time, and for that reason at most once in `COOLDOWN_MS`. Where a fetch fails,
+ * the keys that there are go on being used.
  */
 export class ProviderKeys {
   readonly #load: () => Promise<object>;
@@ -29,13 +30,13 @@ export class ProviderKeys {
   readonly #clock: () => number;
   #keys: KeySet | undefined;
   #loadedAtMs = -Infinity;
-  #triedAtMs = -Infinity;
+  #pausedAtMs = -Infinity;
   #failure: PluginError | undefined;
   #underWay: Promise<void> | undefined;
 
   constructor({ load, cacheMs, clock = () => performance.now() }: ProviderKeysOptions) {
     this.#load = load;
-    this.#cacheMs = cacheMs;
+    this.#cacheMs = Math.max(cacheMs, COOLDOWN_MS);
     this.#clock = clock;
   }
 
@@ -44,23 +45,24 @@ export class ProviderKeys {
    * `PluginError` where that could not be found out.
    */
   async find(header: JWTHeaderParameters): Promise<readonly CryptoKey[]> {
-    if (this.#clock() - this.#loadedAtMs >= this.#cacheMs) await this.#refresh();
+    const isOld = this.#clock() - this.#loadedAtMs >= this.#cacheMs;
+    if (isOld) await this.#refresh({ pausesAfter: false });
     const keys = this.#keys;
     const found = keys ? await match(keys, header) : [];
     if (found.length > 0) return found;
     // Somebody else may have fetched newer ones meanwhile.
-    if (this.#keys === keys) await this.#refresh();
+    if (!isOld && this.#keys === keys) await this.#refresh({ pausesAfter: true });
     const renewed = this.#keys && this.#keys !== keys ? await match(this.#keys, header) : [];
     if (renewed.length === 0 && this.#failure) throw this.#failure;
     return renewed;
   }
 
-  #refresh(): Promise<void> {
+  #refresh({ pausesAfter }: { readonly pausesAfter: boolean }): Promise<void> {
     if (this.#underWay) return this.#underWay;
     const pauseMs = this.#keys ? COOLDOWN_MS : RETRY_MS;
-    if (this.#clock() - this.#triedAtMs < pauseMs) return Promise.resolve();
+    if (this.#clock() - this.#pausedAtMs < pauseMs) return Promise.resolve();
     this.#underWay = this.#fetch().finally(() => {
-      this.#triedAtMs = this.#clock();
+      if (pausesAfter || this.#failure) this.#pausedAtMs = this.#clock();
       this.#underWay = undefined;
     });
     return this.#underWay;

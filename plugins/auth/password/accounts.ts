@@ -22,9 +22,9 @@ export class Accounts {
 
   /** Throws, with all names, where two of `configured` have the same user name or id. */
   constructor(configured: readonly Account[]) {
-    const clashes = findClashes(configured);
+    const clashes = new Set(findClashes(configured).values());
     if (clashes.size > 0) {
-      throw new Error(`Cannot tell identities apart: ${[...clashes.values()].join("; ")}`);
+      throw new Error(`Cannot tell identities apart: ${[...clashes].join("; ")}`);
     }
     this.#configured = configured;
     this.#take(configured);
@@ -62,7 +62,7 @@ export class Accounts {
       }
     });
     const clashes = findClashes([...this.#configured, ...readable]);
-    problems.push(...clashes.values());
+    problems.push(...new Set(clashes.values()));
     const sound = readable.filter((account) => !clashes.has(account));
     this.#take([...this.#configured, ...sound]);
     if (problems.length === 0) return;
@@ -98,7 +98,7 @@ function readStored({ id, username, passwordHash, groups }: StoredIdentity): Acc
 /** Every account whose name or id another has, too, and what to say of it. */
 function findClashes(accounts: readonly Account[]): ReadonlyMap<Account, string> {
   const clashes = new Map<Account, string>();
-  for (const [key, title] of [["username", "user name"], ["id", "id"]] as const) {
+  for (const [key, title] of [["id", "id"], ["username", "user name"]] as const) {
     for (const [value, group] of Map.groupBy(accounts, (account) => account[key])) {
       if (group.length === 1) continue;
       const sources = group.map(({ source }) => source).join(" and ");
