@@ -1,5 +1,7 @@
 import type { Storage } from "../plugins/contract/storage.ts";
+import { ADMIN_ROUTES } from "./admin/routes.ts";
 import { createHandler, type Handler } from "./api/handler.ts";
+import { ROUTES } from "./api/routes.ts";
 import { type AccessChain, createChainedAccess, startAccessChain } from "./access_chain.ts";
 import type { Config, ConfigSources, ReadConfig } from "./config/mod.ts";
 import type { Log } from "./observe/log.ts";
@@ -91,6 +93,7 @@ async function createSetup(config: Config, sources: ConfigSources, parts: SetupP
   const chain = await startAccessChain({ config, sources, log });
   const { server, uploads } = config;
   const handler = createHandler({
+    routes: [...ROUTES, ...ADMIN_ROUTES],
     registry,
     access: createChainedAccess(chain, { storage, config, log }),
     frontage: { ...server, secure: server.tls !== undefined },

@@ -19,6 +19,13 @@ export function parsePattern(text: string): RepositoryPattern {
   };
 }
 
+const PATTERN = /^[a-z0-9._*-]+(?:\/[a-z0-9._*-]+)*$/;
+
+/** Whether a text can be a pattern: of the characters of repository names, and stars. */
+export function isPattern(text: string): boolean {
+  return text.length <= 253 && PATTERN.test(text);
+}
+
 /** The more particular of two patterns comes first: a longer text before its first `*`, then fewer stars. */
 export function comparePatterns(a: string, b: string): number {
   return literalLength(b) - literalLength(a) || stars(a) - stars(b) || (a < b ? -1 : 1);

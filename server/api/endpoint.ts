@@ -14,6 +14,8 @@ export interface Words {
   readonly digest: Digest;
   readonly reference: Reference;
   readonly upload: UploadId;
+  /** The id of a personal or robot token. */
+  readonly token: string;
 }
 
 /** A word in a path. */

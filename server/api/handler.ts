@@ -5,10 +5,13 @@ import { accessRequestReader, type Connection, type Frontage } from "../access/r
 import type { Words } from "./endpoint.ts";
 import { errorAnswer } from "./error_answer.ts";
 import { requestBody } from "./request_body.ts";
-import { matchRoute } from "./router.ts";
+import type { Route } from "./route.ts";
+import { createRouter } from "./router.ts";
 
 /** What a handler is made of. */
 export interface HandlerOptions {
+  /** The rows that can be reached. */
+  readonly routes: readonly Route[];
   readonly registry: Registry;
   readonly access: Access;
   readonly frontage: Frontage;
@@ -38,11 +41,12 @@ export function createHandler(options: HandlerOptions): Handler {
   };
 }
 
-function createServe({ registry, access, frontage, stallTimeoutMs }: HandlerOptions): Handler {
+function createServe({ routes, registry, access, frontage, stallTimeoutMs }: HandlerOptions): Handler {
+  const match = createRouter(routes);
   const readAccessRequest = accessRequestReader(frontage);
   return async (request, connection) => {
     const url = new URL(request.url);
-    const { route, words } = matchRoute(request.method, url.pathname);
+    const { route, words } = match(request.method, url.pathname);
     const accessRequest = readAccessRequest(request, url, connection);
     const caller = await access.identify(accessRequest);
     const query = parseQuery(url.search);

@@ -4,7 +4,7 @@ import { parseRepositoryName } from "../oci/name.ts";
 import { parseReference } from "../oci/reference.ts";
 import { parseUploadId } from "../oci/upload.ts";
 import type { Word, Words } from "./endpoint.ts";
-import { type Route, ROUTES } from "./routes.ts";
+import type { Route } from "./route.ts";
 
 /** A row that fits, and the words that its path had. */
 export interface Match {
@@ -27,28 +27,38 @@ const PARSERS: { readonly [W in Word]: (text: string, method: string) => Words[W
   reference: (text, method) =>
     parseReference(decode(text), method === "PUT" ? "MANIFEST_INVALID" : "MANIFEST_UNKNOWN"),
   upload: parseUploadId,
+  token: parseTokenId,
 };
 
-const PATTERNS: readonly Pattern[] = [...new Set(ROUTES.map(({ path }) => path))].map((path) => ({
-  shape: new RegExp(`^${path.replace("<name>", "(.+)").replaceAll(/<\w+>/g, "([^/]*)")}$`),
-  words: [...path.matchAll(/<(\w+)>/g)].map(([, word]) => word as Word),
-  routes: ROUTES.filter((route) => route.path === path),
-}));
+/** Finds the row for a method and a path. */
+export type Router = (method: string, path: string) => Match;
 
 /**
- * The row for a method and a path. The path is taken as it arrived: apart from the escapes in a digest or a reference,
- * which some clients write (`sha256%3A…`), nothing is decoded, folded or trimmed, so that no second spelling of a path
- * gets around anything.
+ * A router over a table. The first row that fits a path is the one that counts. The path is taken as it arrived: apart from
+ * the escapes in a digest or a reference, which some clients write (`sha256%3A…`), nothing is decoded, folded or
+ * trimmed, so that no second spelling of a path gets around anything.
  */
-export function matchRoute(method: string, path: string): Match {
-  if (path.length > PATH_LENGTH_MAX) throw notFound();
-  for (const { shape, words, routes } of PATTERNS) {
-    const texts = shape.exec(path);
-    if (!texts) continue;
-    const route = routes.find((route) => route.methods.includes(method));
-    if (!route) throw methodNotAllowed(method, routes);
-    return { route, words: parseWords(words, texts.slice(1), method) };
-  }
+export function createRouter(table: readonly Route[]): Router {
+  const patterns = [...new Set(table.map(({ path }) => path))].map((path): Pattern => ({
+    shape: new RegExp(`^${path.replace("<name>", "(.+)").replaceAll(/<\w+>/g, "([^/]*)")}$`),
+    words: [...path.matchAll(/<(\w+)>/g)].map(([, word]) => word as Word),
+    routes: table.filter((route) => route.path === path),
+  }));
+  return (method, path) => {
+    if (path.length > PATH_LENGTH_MAX) throw notFound();
+    for (const { shape, words, routes } of patterns) {
+      const texts = shape.exec(path);
+      if (!texts) continue;
+      const route = routes.find((route) => route.methods.includes(method));
+      if (!route) throw methodNotAllowed(method, routes);
+      return { route, words: parseWords(words, texts.slice(1), method) };
+    }
+    throw notFound();
+  };
+}
+
+function parseTokenId(text: string): string {
+  if (/^[0-9a-f]{20}$/.test(text)) return text;
   throw notFound();
 }
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "../../tests/support/assert.ts";
 import type { Action } from "../access/actions.ts";
 import { OciError, type OciErrorCode } from "../oci/error.ts";
-import { matchRoute } from "./router.ts";
+import { createRouter } from "./router.ts";
 import { ROUTES } from "./routes.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -34,7 +34,7 @@ const SPEC: [id: string, request: string, action: Action][] = [
 
 function match(request: string) {
   const [method = "", path = ""] = request.split(" ");
-  return matchRoute(method, path);
+  return createRouter(ROUTES)(method, path);
 }
 
 function refuses(request: string, code: OciErrorCode, status: number): void {

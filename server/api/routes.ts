@@ -1,37 +1,14 @@
-import type { Action } from "../access/actions.ts";
 import { TOKEN_PATH } from "../access/challenges.ts";
-import type { Tag } from "../oci/reference.ts";
 import * as blobs from "./blobs.ts";
 import * as catalog from "./catalog.ts";
-import type { Endpoint, Word, Words, WordsOf } from "./endpoint.ts";
 import * as extensions from "./extensions.ts";
 import * as manifests from "./manifests.ts";
 import * as referrers from "./referrers.ts";
+import { type Route, route } from "./route.ts";
 import * as tags from "./tags.ts";
 import * as tokens from "./tokens.ts";
 import * as uploads from "./uploads.ts";
 import * as version from "./version.ts";
-
-/** One row: these methods on this path are this action, served by this endpoint. */
-export interface Route {
-  readonly methods: readonly string[];
-  readonly path: string;
-  readonly action: Action;
-  readonly endpoint: Endpoint<Word>;
-  /** The tags that the request is to set, where its path and query say it. */
-  readonly tags?: (query: URLSearchParams, words: Partial<Words>) => readonly Tag[];
-}
-
-/** A row whose endpoint reads a word that its path lacks does not compile. */
-function route<Path extends string>(
-  methods: string,
-  path: Path,
-  { endpoint, ...row }: Omit<Route, "methods" | "path" | "endpoint"> & {
-    readonly endpoint: Endpoint<WordsOf<Path>>;
-  },
-): Route {
-  return { ...row, methods: methods.split(" "), path, endpoint: endpoint as Endpoint<Word> };
-}
 
 /**
  * The spec's table of endpoints (distribution-spec, "Endpoints"). The first row that fits a path is the one that

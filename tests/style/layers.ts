@@ -28,7 +28,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     path: "server/admin",
-    imports: ["server/oci", "server/registry", "server/access", "server/observe", CONTRACT],
+    imports: ["server/oci", "server/registry", "server/access", "server/api", "server/observe", CONTRACT],
   },
   { path: "server/proxy", imports: ["server/oci", "server/registry", CONTRACT], outside: "npm" },
   { path: "server/config", imports: ["server/oci", CONTRACT], outside: "npm" },

@@ -1,0 +1,58 @@
+import type { Call } from "../api/endpoint.ts";
+import { OciError } from "../oci/error.ts";
+import { parseJson } from "../oci/json.ts";
+import { readAll } from "../registry/bytes.ts";
+
+/** The members of a request's JSON object. */
+export interface Fields {
+  /** What `read` makes of a member; refused where it is missing, or `read` answers `undefined`. */
+  required<T>(name: string, read: (value: unknown) => T | undefined): T;
+  /** The same of a member that may be left out. */
+  optional<T>(name: string, read: (value: unknown) => T | undefined): T | undefined;
+  /** The error for a member that does not fit. */
+  refuse(name: string, reason: string): OciError;
+}
+
+const BODY_BYTES_MAX = 64 * 1024;
+
+/** The JSON object that a request carries. One with members that are not in `known` is refused: they may be meant. */
+export async function readFields({ body, headers }: Call, known: readonly string[]): Promise<Fields> {
+  const type = headers.get("Content-Type")?.replace(/;.*/, "").trim().toLowerCase();
+  if (type !== "application/json" || !body) throw malformed("expected a body of application/json");
+  const bytes = await readAll(body, BODY_BYTES_MAX, () => malformed(`at most ${BODY_BYTES_MAX} bytes`, 413));
+  const value = parseObject(new TextDecoder().decode(bytes));
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw malformed(`unknown member ${JSON.stringify(unknown.slice(0, 100))}`);
+  const refuse = (name: string, reason: string) => malformed(`${name}: ${reason}`);
+  const optional = <T>(name: string, read: (value: unknown) => T | undefined) => {
+    if (!Object.hasOwn(value, name)) return undefined;
+    const item = read(value[name]);
+    if (item === undefined) throw refuse(name, "it does not fit");
+    return item;
+  };
+  return {
+    optional,
+    refuse,
+    required(name, read) {
+      const item = optional(name, read);
+      if (item === undefined) throw refuse(name, "it is missing");
+      return item;
+    },
+  };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value = parseJson(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+  } catch (error) {
+    throw malformed((error as Error).message.slice(0, 100));
+  }
+  throw malformed("expected an object");
+}
+
+function malformed(reason: string, status = 400): OciError {
+  return new OciError("UNSUPPORTED", `Cannot read the request: ${reason}`, { status });
+}
