@@ -1,4 +1,5 @@
 import type { TlsOptions, TLSSocket } from "node:tls";
+import { DecryptedBytes } from "./decrypted_bytes.ts";
 import { closeQuietly, EncryptedStream, writeAll } from "./encrypted_stream.ts";
 import { shakeHands } from "./handshake.ts";
 import type { InnerServer, InnerServers } from "./inner_server.ts";
@@ -77,15 +78,16 @@ export class TlsConnection {
   async #serve(): Promise<void> {
     const { tls, innerServers, deadlines } = this.#options;
     const { socket, certificate } = await shakeHands(this.#stream, tls);
+    const decrypted = new DecryptedBytes(socket);
+    this.#stream.watch(() => decrypted.length);
     socket.on("error", () => this.destroy());
-    this.#stream.watch(() => socket.readableLength);
     this.#waitFor(deadlines.headerMs);
     const connection = { clientAddress: this.#clientAddress, certificate };
     const inner = await innerServers.open((request, done) => this.#answer(request, { connection, done }));
     this.#inner = inner;
     if (this.#isClosing) return;
     await Promise.all([
-      this.#sendRequests(socket, inner.connection),
+      this.#sendRequests(decrypted, inner.connection),
       this.#sendAnswers(socket, inner.connection),
     ]);
   }
@@ -112,16 +114,16 @@ export class TlsConnection {
     if (!this.#isClosing) this.#deadline = performance.now() + milliseconds;
   }
 
-  async #sendRequests(socket: TLSSocket, inner: Deno.Conn<Deno.Addr>): Promise<void> {
+  async #sendRequests(decrypted: DecryptedBytes, inner: Deno.Conn<Deno.Addr>): Promise<void> {
     let isAnswered = false;
-    for await (const chunk of decrypted(socket)) {
+    for (let bytes = await decrypted.take(); bytes !== null; bytes = await decrypted.take()) {
       this.#stream.proceed();
       if (this.#isIdle) {
         this.#isIdle = false;
         this.#waitFor(this.#options.deadlines.headerMs);
       }
       // What comes after the last answer is read and dropped, so that the answer gets to a client that still sends.
-      if (!isAnswered) await writeAll(inner, chunk).catch(() => isAnswered = true);
+      if (!isAnswered) await writeAll(inner, bytes).catch(() => isAnswered = true);
     }
     if (!isAnswered) await inner.closeWrite();
   }
@@ -136,19 +138,6 @@ export class TlsConnection {
     this.#isClosing = true;
     this.#deadline = performance.now() + LINGER_MS;
     socket.end();
-  }
-}
-
-/** What a client sent, as it comes. */
-async function* decrypted(socket: TLSSocket): AsyncGenerator<Uint8Array> {
-  let wake = () => {};
-  for (const event of ["readable", "end", "close"]) socket.on(event, () => wake());
-  while (!socket.readableEnded && !socket.destroyed) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    wake = resolve;
-    const chunk = socket.read() as Uint8Array | null;
-    if (chunk === null) await promise;
-    else yield chunk;
   }
 }
 
