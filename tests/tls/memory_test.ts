@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { makeClientCertificate } from "../support/certificate.ts";
-import { fromFileUrl } from "../support/paths.ts";
+import { withServerProcess } from "./server_process.ts";
 import { readClient, readToEnd, type Scene, send, tlsTest } from "./scene.ts";
 
 const MIB = 1024 * 1024;
@@ -9,31 +9,7 @@ const SIZE_MIB = Number(Deno.env.get("SREG_TEST_TLS_MIB") ?? 256);
 /** Less than what was sent, so that a server that holds all of it is found out whatever the size. */
 const GROWTH_MIB_MAX = 140;
 
-/** A server in a process of its own, and how much more memory than now it will have had at its most. */
-interface Server {
-  readonly port: number;
-  growthMib(): number;
-}
-
-async function withServer(scene: Scene, test: (server: Server) => Promise<void>): Promise<void> {
-  const program = fromFileUrl(new URL("slow_server.ts", import.meta.url));
-  const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-all", program],
-    env: { SREG_TLS: JSON.stringify(scene.tls) },
-    stdout: "piped",
-  }).spawn();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  try {
-    const { value = "" } = await lines.read();
-    const port = Number(new URL(value.trim()).port);
-    await test({ port, growthMib: watchMemory(process.pid) });
-  } finally {
-    await lines.cancel();
-    process.kill("SIGKILL");
-    await process.status;
-  }
-}
-
+/** How much more memory than now the process will have had at its most. */
 function watchMemory(pid: number): () => number {
   const before = readMib(pid, "VmRSS");
   return () => readMib(pid, "VmHWM") - before;
@@ -56,7 +32,8 @@ async function connect(scene: Scene, port: number): Promise<Deno.TlsConn> {
 for (const clients of ["none", "required"] as const) {
   const what = clients === "none" ? "TLS" : "TLS with client certificates";
   tlsTest(`${what} holds little of a push of ${SIZE_MIB} MiB to a slow store`, { clients }, async (scene) => {
-    await withServer(scene, async ({ port, growthMib }) => {
+    await withServerProcess(scene.tls, async ({ port, pid }) => {
+      const growthMib = watchMemory(pid);
       const connection = await connect(scene, port);
       const head = `POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: ${
         SIZE_MIB * MIB
@@ -75,7 +52,8 @@ for (const clients of ["none", "required"] as const) {
 }
 
 tlsTest(`TLS holds little of a pull of ${SIZE_MIB} MiB by a slow client`, {}, async (scene) => {
-  await withServer(scene, async ({ port, growthMib }) => {
+  await withServerProcess(scene.tls, async ({ port, pid }) => {
+    const growthMib = watchMemory(pid);
     const connection = await connect(scene, port);
     await send(connection, `GET /?bytes=${SIZE_MIB * MIB} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
     const buffer = new Uint8Array(MIB);

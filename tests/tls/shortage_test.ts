@@ -1,0 +1,28 @@
+import { assert, assertEquals } from "../support/assert.ts";
+import { withServerProcess } from "./server_process.ts";
+import { readToEnd, send, tlsTest, until } from "./scene.ts";
+
+const DESCRIPTORS = 100;
+
+function countDescriptors(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
+
+tlsTest("TLS accepts again after it had no descriptors left", {}, async (scene) => {
+  const caCerts = [Deno.readTextFileSync(scene.files.authority)];
+  await withServerProcess(scene.tls, async ({ port, pid }) => {
+    const before = countDescriptors(pid);
+    const open = await Promise.all(
+      Array.from({ length: DESCRIPTORS * 2 }, () => Deno.connect({ hostname: "127.0.0.1", port })),
+    );
+    await until("no descriptor is left", () => countDescriptors(pid) >= DESCRIPTORS - 1);
+    assert(before < DESCRIPTORS / 2, `the server began with ${before} descriptors`);
+    for (const connection of open) connection.close();
+    const connection = await Deno.connectTls({ hostname: "127.0.0.1", port, caCerts });
+    await send(connection, "GET /?bytes=3 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    const answer = await readToEnd(connection);
+    connection.close();
+    assertEquals(answer.split("\r\n\r\n")[1], "\0\0\0");
+    await until("all descriptors are back", () => countDescriptors(pid) <= before + 1);
+  }, { descriptors: DESCRIPTORS });
+});
