@@ -25,9 +25,9 @@ export async function readAuths(config: string): Promise<readonly PluginConfig[]
   }
 }
 
-/** Starts the plugin for `[auth.oidc.main]` with these lines of TOML. */
-export async function startOidc(lines: readonly string[]): Promise<Scene> {
-  const [config] = await readAuths(["[auth.oidc.main]", ...lines].join("\n"));
+/** Starts the plugin for `[auth.oidc.<name>]` with these lines of TOML. */
+export async function startOidc(lines: readonly string[], name = "main"): Promise<Scene> {
+  const [config] = await readAuths([`[auth.oidc.${name}]`, ...lines].join("\n"));
   const permissions = expandPermissions(config!.permissions, config!.options);
   const plugin = await startPlugin({ ...config!, permissions });
   const auth = plugin.serve("auth");
