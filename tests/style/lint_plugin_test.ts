@@ -226,10 +226,12 @@ Deno.test("Every folder of server/ has a layer", async () => {
   assertEquals(folders.filter((folder) => !LAYERS.includes(layerOf(`${folder}/file.ts`)!)), []);
 });
 
-Deno.test("The prefixes of storage keys are those that server/registry/keys.ts draws", async () => {
-  const text = await Deno.readTextFile(`${ROOT}server/registry/keys.ts`);
-  const tree = /```text\n([^]*?)```/.exec(text)![1]!;
-  const drawn = [...tree.matchAll(/^ \* ([a-z]+\/)/gm)].map(([, prefix]) => prefix!);
-  assert(drawn.length > 0);
-  assertEquals([...new Set(drawn)].toSorted(), KEY_PREFIXES.toSorted());
-});
+for (const [file, prefixes] of Object.entries(KEY_PREFIXES)) {
+  Deno.test(`The prefixes of storage keys are those that ${file} draws`, async () => {
+    const text = await Deno.readTextFile(ROOT + file);
+    const tree = /```text\n([^]*?)```/.exec(text)![1]!;
+    const drawn = [...tree.matchAll(/^ \* ([a-z]+\/)/gm)].map(([, prefix]) => prefix!);
+    assert(drawn.length > 0);
+    assertEquals([...new Set(drawn)].toSorted(), prefixes.toSorted());
+  });
+}

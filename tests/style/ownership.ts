@@ -3,24 +3,31 @@
 import { OCI_ERROR_STATUS } from "../../server/oci/error.ts";
 import { isTest, projectPath } from "./files.ts";
 
-/** The first segments of storage keys, as the head of `server/registry/keys.ts` draws them. */
-export const KEY_PREFIXES = ["blobs/", "holders/", "catalog/", "repositories/", "uploads/", "deletions/"];
+/** The first segments of storage keys, by the file whose head draws them. */
+export const KEY_PREFIXES: Readonly<Record<string, readonly string[]>> = {
+  "server/registry/keys.ts": ["blobs/", "holders/", "catalog/", "repositories/", "uploads/", "deletions/"],
+  "server/access/keys.ts": ["access/"],
+};
 
-const KEYS = "server/registry/keys.ts";
 const ERROR_CODES = "server/oci/error.ts";
 
 /** Where requests, answers and the runtime are unknown. */
 const PURE = ["server/oci/", "server/registry/"];
 const WORLD = ["Deno", "Request", "Response", "fetch"];
 
-/** Storage keys are built in one file. */
+/** Storage keys are built in the files that draw them. */
 export const keysRule: Deno.lint.Rule = {
   create(context) {
     const path = projectPath(context.filename);
-    if (!path.startsWith("server/") || path === KEYS || isTest(path)) return {};
+    if (!path.startsWith("server/") || isTest(path)) return {};
     const check = (node: Deno.lint.Node, text: unknown) => {
-      if (typeof text !== "string" || !KEY_PREFIXES.some((prefix) => text.startsWith(prefix))) return;
-      context.report({ node, message: `storage keys are built in ${KEYS}` });
+      if (typeof text !== "string") return;
+      const owner = Object.keys(KEY_PREFIXES).find((file) =>
+        KEY_PREFIXES[file]!.some((prefix) => text.startsWith(prefix))
+      );
+      if (owner !== undefined && owner !== path) {
+        context.report({ node, message: `storage keys are built in ${owner}` });
+      }
     };
     return {
       Literal: (node) => check(node, node.value),
