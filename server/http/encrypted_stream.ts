@@ -3,7 +3,8 @@ import { Duplex } from "node:stream";
 
 /** How many decrypted bytes may wait before no more are read: what bounds the memory of a connection. */
 const BACKLOG_BYTES_MAX = 256 * 1024;
-const READ_BYTES = 64 * 1024;
+/** What is read at once: little while connections are idle, for there are many, much of what is large. */
+const READ_BYTES = { small: 16 * 1024, large: 64 * 1024 } as const;
 
 /**
  * A TCP connection as the stream that TLS is spoken over. The runtime's TLS takes in whatever it is given, however
@@ -13,6 +14,7 @@ export class EncryptedStream extends Duplex {
   readonly #connection: Deno.TcpConn;
   #backlog: () => number = () => 0;
   #isHeld = false;
+  #readBytes: number = READ_BYTES.small;
 
   constructor(connection: Deno.TcpConn) {
     super({ highWaterMark: BACKLOG_BYTES_MAX });
@@ -50,9 +52,12 @@ export class EncryptedStream extends Duplex {
   }
 
   #pull(): void {
-    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const buffer = Buffer.allocUnsafeSlow(this.#readBytes);
     this.#connection.read(buffer).then(
-      (count) => void this.push(count === null ? null : buffer.subarray(0, count)),
+      (count) => {
+        this.#readBytes = (count ?? 0) < READ_BYTES.small ? READ_BYTES.small : READ_BYTES.large;
+        this.push(count === null ? null : buffer.subarray(0, count));
+      },
       (error) => void this.destroy(error),
     );
   }

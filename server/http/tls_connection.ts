@@ -22,7 +22,8 @@ export interface TlsConnectionOptions {
 
 /** How long a client may take to close a connection that was closed to it; without it a last answer could get lost. */
 const LINGER_MS = 2000;
-const ANSWER_BYTES = 256 * 1024;
+/** What is read of an answer at once: little while connections are idle, for there are many, much of what is large. */
+const ANSWER_BYTES = { small: 16 * 1024, large: 256 * 1024 } as const;
 
 /** One client's connection: its handshake, its requests one after the other, its deadlines, its end. */
 export class TlsConnection {
@@ -129,11 +130,13 @@ export class TlsConnection {
   }
 
   async #sendAnswers(socket: TLSSocket, inner: Deno.Conn<Deno.Addr>): Promise<void> {
-    const buffer = new Uint8Array(ANSWER_BYTES);
+    let buffer = new Uint8Array(ANSWER_BYTES.small);
     for (let count = await inner.read(buffer); count !== null; count = await inner.read(buffer)) {
       this.#writeDeadline = performance.now() + this.#options.deadlines.idleMs;
       await write(socket, buffer.subarray(0, count));
       this.#writeDeadline = Infinity;
+      const size = count < ANSWER_BYTES.small ? ANSWER_BYTES.small : ANSWER_BYTES.large;
+      if (size !== buffer.length) buffer = new Uint8Array(size);
     }
     this.#isClosing = true;
     this.#deadline = performance.now() + LINGER_MS;

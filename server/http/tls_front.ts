@@ -19,7 +19,7 @@ export interface TlsListenOptions extends ListenOptions {
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const HEADER_TIMEOUT_MS = 15_000;
 const IDLE_TIMEOUT_MS = 75_000;
-const CONNECTIONS_MAX = 4096;
+const CONNECTIONS_MAX = 2048;
 
 /** How long to wait after a connection could not be accepted: what was short, mostly descriptors, takes time. */
 const ACCEPT_PAUSE_MS = 50;
