@@ -71,7 +71,8 @@ export function createAccess(storage: Storage, options: AccessOptions): Access {
       return callerOf(await authenticator.refresh(token, request.certificate), request);
     },
     async identify(request) {
-      const credential = parseCredential(request.authorization);
+      // Where nobody can be anybody a credential says nothing: everybody is as anonymous as those without one.
+      const credential = parseCredential(auths.length > 0 ? request.authorization : null);
       if (!credential) return refuse(request, { refused: "the Authorization header is malformed" });
       const { certificate, clientAddress } = request;
       return callerOf(await authenticator.authenticate({ credential, certificate, clientAddress }), request);

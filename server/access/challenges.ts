@@ -41,11 +41,11 @@ export class Challenges {
 
   /**
    * Whether `/v2/` asks who is there though the anonymous may see it: clients ask there first, and show no credentials
-   * later if they were not asked. Those that have none get an anonymous token, so nobody is kept out.
+   * later if they were not asked. Those that have none get an anonymous token; with Basic alone some of them give up.
    */
   invites(action: Action, { by, identity }: Authentication): boolean {
     return action === "get-api-version" && by === "nothing" && identity.certificate === null &&
-      this.#options.schemes.includes("bearer");
+      this.any;
   }
 
   /** 401: the client did not show who it is, or not so that it is believed. */

@@ -8,11 +8,13 @@ import { parseArgs } from "node:util";
 import type { Sizes } from "./workloads.ts";
 
 /** What `--help` prints. */
-export const USAGE = `Usage: deno task bench (URL | --start | --peer) [options]
+export const USAGE = `Usage: deno task bench (URL | --start | --peer | --access) [options]
 
   URL              Measure the registry that answers there
   --start          Start sreg for it, on a temporary folder
   --peer           Start sreg and docker-registry (CNCF distribution), and compare them
+
+  --access         Start sreg with identities, rules and roles, and compare its manifest reads with an open one's
 
   --only PATTERN   Only the rows whose "scene: workload, N connections" matches the regular expression
   --seconds N      How long to measure each row on each server (default 5)
@@ -28,6 +30,7 @@ export type Choice =
   | { readonly kind: "url"; readonly url: string; readonly pid?: number }
   | { readonly kind: "start" }
   | { readonly kind: "peer" }
+  | { readonly kind: "access" }
   | { readonly kind: "none" };
 
 /** What the command line asks for. */
@@ -66,6 +69,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     options: {
       start: { type: "boolean" },
       peer: { type: "boolean" },
+      access: { type: "boolean" },
       only: { type: "string", default: "" },
       seconds: { type: "string" },
       tags: { type: "string" },
@@ -91,6 +95,7 @@ function chooseServers(
   values: {
     readonly help?: boolean;
     readonly peer?: boolean;
+    readonly access?: boolean;
     readonly start?: boolean;
     readonly pid?: string;
   },
@@ -98,6 +103,7 @@ function chooseServers(
 ): Choice {
   if (values.help) return { kind: "none" };
   if (values.peer) return { kind: "peer" };
+  if (values.access) return { kind: "access" };
   if (values.start) return { kind: "start" };
   if (url === undefined) return { kind: "none" };
   return { kind: "url", url: url.replace(/\/+$/, ""), ...optional("pid", parseNumber(values.pid)) };

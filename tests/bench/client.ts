@@ -13,6 +13,8 @@ export interface Target {
   readonly url: string;
   /** Its process, where known. */
   readonly pid?: number;
+  /** Header lines that every request to it carries: `authorization: …`. */
+  readonly headers?: readonly string[];
 }
 
 /** A request as bytes, and the answer that it must get. */
@@ -52,7 +54,7 @@ const latin1 = new TextDecoder("latin1");
 /** Builds the bytes of a request to `target` (`GET /v2/`) once, to be sent often. */
 export function prepare(target: Target, line: string, parts: RequestParts): Prepared {
   const body = parts.body ?? [];
-  const headers = [`host: ${new URL(target.url).host}`, ...(parts.headers ?? [])];
+  const headers = [`host: ${new URL(target.url).host}`, ...(target.headers ?? []), ...(parts.headers ?? [])];
   if (parts.chunked) headers.push("transfer-encoding: chunked");
   else if (!/^(GET|HEAD|DELETE) /.test(line)) {
     headers.push(`content-length: ${body.reduce((sum, { length }) => sum + length, 0)}`);

@@ -5,6 +5,7 @@
  */
 
 import { startRegistry } from "../support/registry.ts";
+import { ACCESS_ROWS, accessMatches } from "./access.ts";
 import { type Arguments, type Choice, parseArguments, USAGE } from "./arguments.ts";
 import { type Contender, holdScene, type Outcome, type Started } from "./contest.ts";
 import { PEER_PROGRAM, startPeer } from "./peer.ts";
@@ -14,6 +15,7 @@ import { createScenes, type Row, type Scene } from "./workloads.ts";
 const ROUNDS = 5;
 
 const SREG: Contender = { name: "sreg", start: startSreg };
+const OPEN: Contender = { name: "open", start: startSreg };
 const PEER: Contender = { name: PEER_PROGRAM, start: startPeer };
 
 if (import.meta.main) Deno.exit(await main());
@@ -30,15 +32,22 @@ async function main(): Promise<number> {
 }
 
 async function bench(args: Arguments): Promise<number> {
-  const contenders = contendersOf(args.choice);
-  if (contenders.length === 0) {
+  const matches = args.choice.kind === "access" ? accessMatches(OPEN) : [contendersOf(args.choice)];
+  if (matches[0]!.length === 0) {
     console.log(USAGE);
     return 2;
   }
+  const codes: number[] = [];
+  for (const contenders of matches) codes.push(await hold(args, contenders));
+  return Math.max(...codes);
+}
+
+async function hold(args: Arguments, contenders: readonly Contender[]): Promise<number> {
   const pace = { seconds: args.seconds, rounds: contenders.length > 1 ? ROUNDS : 1 };
   const outcomes: Outcome[] = [];
+  const only = args.choice.kind === "access" ? ACCESS_ROWS : args.only;
   for (const scene of createScenes(args.sizes).filter(({ alone }) => alone === args.memory)) {
-    const wanted = (row: Row) => args.only.test(rowTitle(scene, row));
+    const wanted = (row: Row) => only.test(rowTitle(scene, row)) && args.only.test(rowTitle(scene, row));
     outcomes.push(...await holdScene(scene, contenders, { pace, wanted }));
   }
   const names = contenders.map(({ name }) => name);
@@ -50,7 +59,7 @@ async function bench(args: Arguments): Promise<number> {
 function contendersOf(choice: Choice): Contender[] {
   if (choice.kind === "peer") return [SREG, PEER];
   if (choice.kind === "start") return [SREG];
-  if (choice.kind === "none") return [];
+  if (choice.kind !== "url") return [];
   const found: Started = { ...choice, [Symbol.asyncDispose]: () => Promise.resolve() };
   return [{ name: choice.url, start: () => Promise.resolve(found) }];
 }

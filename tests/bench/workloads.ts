@@ -57,6 +57,9 @@ const PUSHED_BYTES_MAX = 256 * MIB;
 const MEMORY_UPLOADS = 64;
 const run = crypto.randomUUID().slice(0, 8);
 
+/** The repository of the manifests that are read. */
+export const MANIFESTS_REPOSITORY = `bench-${run}/manifests`;
+
 /** All scenes. */
 export function createScenes(sizes: Sizes): Scene[] {
   return [
@@ -78,7 +81,7 @@ function manifests(): Scene {
     alone: false,
     rows: workloads.flatMap((workload) => rows(`manifest ${workload}`, [1, 10, 64])),
     async seed(target) {
-      const repository = `bench-${run}/manifests`;
+      const repository = MANIFESTS_REPOSITORY;
       const content = imageManifest("x".repeat(1000));
       await createRepository(target, repository);
       await sendAll(target, 1, () => [manifestPut(target, { repository, reference: "latest", content })]);
