@@ -2,6 +2,7 @@ import type { Policy, PolicyQuestion } from "../plugins/contract/policy.ts";
 import type { Storage } from "../plugins/contract/storage.ts";
 import { type Access, createAccess } from "./access/access.ts";
 import type { Decision } from "./access/policies.ts";
+import { DECIDED, formatDecisionFields } from "./admin/decision_lines.ts";
 import { type Config, ConfigError, type ConfigSources } from "./config/mod.ts";
 import type { Log } from "./observe/log.ts";
 import { closeAll, startAll, type StartedPlugin } from "./plugins.ts";
@@ -75,10 +76,10 @@ async function checkPolicies(
 
 function logDecision(
   log: Log,
-  { action, namespace, reference, digest, identity }: PolicyQuestion,
+  asked: PolicyQuestion,
   { allowed, rule, reason, warnings }: Decision,
 ): void {
-  const question = { action, namespace, reference: reference ?? digest, identity: identity.id };
+  const question = formatDecisionFields(asked);
   for (const warning of warnings) log.warn("A policy could not decide", { ...question, warning });
-  log.debug("Decided", { ...question, allowed, rule, reason });
+  log.debug(DECIDED, { ...question, allowed, rule, reason });
 }

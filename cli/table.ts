@@ -1,0 +1,97 @@
+/** Tables without lines, as wide as the output allows. */
+
+import { harmless, outputColumns, paint, type Tone } from "./output.ts";
+
+/** A cell: a text that others may have chosen, or one with a tone. */
+export type Cell = string | { readonly text: string; readonly tone: Tone };
+
+const GAP = "  ";
+const COLUMN_MIN = 8;
+const NOTHING = { "padding-left": 0, "padding-right": 0, head: [], border: [] };
+const LINES = [
+  ...["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
+  ...["left", "left-mid", "mid", "mid-mid", "right", "right-mid"],
+];
+
+/** A table with its headings. What does not fit is wrapped in its cell: at spaces, after dots and slashes, else anywhere. */
+export async function formatTable(
+  headings: readonly string[],
+  rows: readonly (readonly Cell[])[],
+): Promise<string> {
+  const { default: Table } = await import("cli-table3");
+  const cells = rows.map((row) => row.map((cell) => harmless(textOf(cell))));
+  const widths = fitWidths([headings, ...cells], outputColumns());
+  const chars = Object.fromEntries([...LINES.map((line) => [line, ""]), ["middle", GAP]]);
+  const table = new Table({ chars, style: NOTHING });
+  table.push(headings.map((heading) => paint(heading, "faint")));
+  for (const [index, row] of rows.entries()) {
+    table.push(
+      row.map((cell, column) =>
+        wrap(cells[index]![column]!, widths[column]!).map((line) => paint(line, toneOf(cell))).join("\n")
+      ),
+    );
+  }
+  return table.toString().split("\n").map((line) => line.trimEnd() + "\n").join("");
+}
+
+/** Breaks a text into lines of at most `width` columns. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (widthOf(rest) > width) {
+    const whole = prefixOf(rest, width);
+    const line = breakAt(whole, rest.slice(whole.length));
+    lines.push(line.trimEnd());
+    rest = rest.slice(line.length).trimStart();
+  }
+  return [...lines, rest];
+}
+
+/** The widths of the columns: as much as each needs; the widest give way until all fit. */
+function fitWidths(rows: readonly (readonly string[])[], columns: number): number[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column]!))));
+  const room = columns - GAP.length * (widths.length - 1);
+  for (let excess = widths.reduce((sum, width) => sum + width) - room; excess > 0; excess--) {
+    const widest = widths.indexOf(Math.max(...widths));
+    if (widths[widest]! <= COLUMN_MIN) break;
+    widths[widest]!--;
+  }
+  return widths;
+}
+
+/** The part of `line` up to the last good place to break; all of it where that would leave little, or `next` goes on well. */
+function breakAt(line: string, next: string): string {
+  if (next.startsWith(" ")) return line;
+  const space = line.lastIndexOf(" ") + 1;
+  const mark = Math.max(...[...".,/|&"].map((character) => line.lastIndexOf(character) + 1));
+  const good = [space, mark].find((end) => end > line.length / 3);
+  return good === undefined ? line : line.slice(0, good);
+}
+
+/** As many characters as fit, but at least one. */
+function prefixOf(text: string, width: number): string {
+  let prefix = "";
+  for (const character of text) {
+    if (prefix !== "" && widthOf(prefix + character) > width) break;
+    prefix += character;
+  }
+  return prefix;
+}
+
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+
+/** How many columns a text takes. */
+function widthOf(text: string): number {
+  let width = 0;
+  for (const character of text) width += /\p{Mn}/u.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  return width;
+}
+
+function textOf(cell: Cell): string {
+  return typeof cell === "string" ? cell : cell.text;
+}
+
+function toneOf(cell: Cell): Tone | undefined {
+  return typeof cell === "string" ? undefined : cell.tone;
+}
