@@ -125,9 +125,10 @@ async function decideOnce(
   isKnown: boolean,
 ): Promise<Decision> {
   if (policies.length === 0) return await decide(policies, question, { isKnown });
-  const { identity, timeMs: _, ...rest } = question;
-  const decisions = decisionsOf(identity, policies);
-  const key = Object.values(rest).join("\n");
+  const { action, namespace, digest, reference, tags, method, clientAddress, ahead } = question;
+  const decisions = decisionsOf(question.identity, policies);
+  const key =
+    `${action}\n${namespace}\n${digest}\n${reference}\n${tags}\n${method}\n${clientAddress}\n${ahead}`;
   const known = decisions.get(key);
   if (known) return known;
   const decision = await decide(policies, question, { isKnown });
