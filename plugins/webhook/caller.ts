@@ -102,9 +102,10 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** The runtime says of a connection that failed only in the error's cause why. */
+/** The runtime says of a connection that failed only in the error's cause why, after a URL whose query may be secret. */
 function describe(error: unknown, timeoutMs: number): string {
   const { name, message, cause } = error as Error;
   if (name === "TimeoutError") return `no answer within ${timeoutMs} ms`;
-  return message.startsWith("error sending request") && cause instanceof Error ? cause.message : message;
+  if (message !== "fetch failed") return message;
+  return /client error \(\w+\): (.*)/s.exec((cause as Error | undefined)?.message ?? "")?.[1] ?? message;
 }

@@ -180,11 +180,17 @@ Deno.test("a policy webhook uses an answer for as long as the service says", asy
   const { cacheForMs = 0, effect } = await scene.policy.decide(PULL);
   assert(cacheForMs > 590_000 && cacheForMs <= 600_000);
   service.does(says({ decision: "allow" }));
-  assertEquals([effect, (await scene.policy.decide(PULL)).effect, service.questions.length], ["deny", "deny", 2]);
+  assertEquals([effect, (await scene.policy.decide(PULL)).effect, service.questions.length], [
+    "deny",
+    "deny",
+    2,
+  ]);
 });
 
 Deno.test("a policy webhook uses no answer for longer than an hour, whatever the service says", async () => {
-  await using service = await startOutside(says({ decision: "allow", cache_seconds: Number.MAX_SAFE_INTEGER }));
+  await using service = await startOutside(
+    says({ decision: "allow", cache_seconds: Number.MAX_SAFE_INTEGER }),
+  );
   await using scene = await startPolicy(service.url);
   const { cacheForMs = 0 } = await scene.policy.decide(PULL);
   assert(cacheForMs > 3_500_000 && cacheForMs <= 3_600_000);

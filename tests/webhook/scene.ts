@@ -63,7 +63,13 @@ function show(credential: Credential): AuthQuestion {
 
 /** A pull by tag, at the end of January 2030. */
 export const PULL: PolicyQuestion = {
-  identity: { ...ANONYMOUS, id: "identity:ada", username: "ada", groups: ["math"], claims: { team: "engine" } },
+  identity: {
+    ...ANONYMOUS,
+    id: "identity:ada",
+    username: "ada",
+    groups: ["math"],
+    claims: { team: "engine" },
+  },
   action: "get-manifest",
   namespace: "team/app",
   digest: null,
