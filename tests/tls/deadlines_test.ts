@@ -3,7 +3,7 @@ import type { Handler } from "../../server/http/listen.ts";
 import { readToEnd, type Scene, send, tlsTest, until } from "./scene.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
-const TIMEOUT_MS = 300;
+const TIMEOUT_MS = 500;
 
 /** How long `connection` stays open, and what it says meanwhile. */
 async function measureEnd(connection: Deno.Conn): Promise<{ ms: number; text: string }> {
@@ -13,14 +13,15 @@ async function measureEnd(connection: Deno.Conn): Promise<{ ms: number; text: st
   return { ms: performance.now() - start, text };
 }
 
-async function assertServesOthers(scene: Scene): Promise<void> {
-  const start = performance.now();
-  assertEquals((await scene.get("/")).status, 200);
-  assert(performance.now() - start < TIMEOUT_MS / 2, "others had to wait");
+/** Others are answered before `slow`, of which there may be many, comes to its end. */
+async function assertServesOthers(scene: Scene, slow: Promise<unknown>): Promise<void> {
+  const first = await Promise.race([slow, scene.get("/")]);
+  assertEquals((first as { status?: number }).status, 200, "others had to wait");
 }
 
+/** Not before its time, and long before any deadline that was not set. */
 function assertInTime(ms: number): void {
-  assert(ms > TIMEOUT_MS * 0.9 && ms < TIMEOUT_MS * 3, `closed after ${ms} ms`);
+  assert(ms > TIMEOUT_MS * 0.5 && ms < TIMEOUT_MS * 8, `closed after ${ms} ms`);
 }
 
 tlsTest("TLS closes a connection that does not get through its handshake", {
@@ -30,7 +31,7 @@ tlsTest("TLS closes a connection that does not get through its handshake", {
   const slow = await Deno.connect({ hostname: "127.0.0.1", port: scene.port });
   await slow.write(new Uint8Array([0x16, 3, 1, 0, 200, 1]));
   const ends = Promise.all([measureEnd(silent), measureEnd(slow)]);
-  await assertServesOthers(scene);
+  await assertServesOthers(scene, ends);
   for (const { ms } of await ends) assertInTime(ms);
   await until("no connection is left", () => scene.front.connections === 0);
 });
@@ -40,7 +41,7 @@ for (const [what, text] of [["no request", ""], ["half a header", "GET / HTTP/1.
     const connection = await scene.connect();
     if (text !== "") await send(connection, text);
     const end = measureEnd(connection);
-    await assertServesOthers(scene);
+    await assertServesOthers(scene, end);
     assertInTime((await end).ms);
   });
 }
@@ -76,7 +77,7 @@ tlsTest("TLS closes a kept connection that begins a request and does not end its
   const late = setTimeout(() => send(connection, "GET / HT"), TIMEOUT_MS);
   const { ms } = await end;
   clearTimeout(late);
-  assert(ms > TIMEOUT_MS * 1.9 && ms < TIMEOUT_MS * 4, `closed after ${ms} ms`);
+  assert(ms > TIMEOUT_MS * 1.9 && ms < TIMEOUT_MS * 8, `closed after ${ms} ms`);
 });
 
 const slow: Handler = async () => {

@@ -17,7 +17,7 @@ export async function withServerProcess(
   const limit = options.descriptors === undefined ? "" : `ulimit -n ${options.descriptors} && `;
   const process = new Deno.Command("sh", {
     args: ["-c", `${limit}exec "$@"`, "sh", Deno.execPath(), "run", "--no-prompt", "--allow-all", program],
-    env: { SREG_TLS: JSON.stringify(tls) },
+    env: { SREG_TLS: JSON.stringify(tls), DENO_NO_UPDATE_CHECK: "1" },
     stdout: "piped",
   }).spawn();
   const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();

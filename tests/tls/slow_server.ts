@@ -9,6 +9,10 @@ import { listen } from "../../server/http/listen.ts";
 const PIECE_BYTES = 1024 * 1024;
 const PAUSE_MS = 5;
 
+// As the registry does; and the runtime, which listens for signals of its own some time after the start, panics where it
+// has no descriptors left for its first listener.
+Deno.addSignalListener("SIGTERM", () => Deno.exit());
+
 const tls = JSON.parse(Deno.env.get("SREG_TLS") ?? "");
 const { url } = listen({ hostname: "127.0.0.1", port: 0, tls }, async (request) => {
   if (request.body !== null) return new Response(`${await drain(request.body)}`);
