@@ -26,7 +26,7 @@ export async function withServerProcess(
     await test({ port: Number(new URL(value.trim()).port), pid: process.pid });
   } finally {
     await lines.cancel();
-    process.kill("SIGKILL");
+    process.kill("SIGTERM");
     await process.status;
   }
 }

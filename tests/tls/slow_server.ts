@@ -11,15 +11,15 @@ const PAUSE_MS = 5;
 
 // As the registry does; and the runtime, which listens for signals of its own some time after the start, panics where it
 // has no descriptors left for its first listener.
-Deno.addSignalListener("SIGTERM", () => Deno.exit());
+Deno.addSignalListener("SIGTERM", () => void listener.close(0).finally(() => Deno.exit()));
 
 const tls = JSON.parse(Deno.env.get("SREG_TLS") ?? "");
-const { url } = listen({ hostname: "127.0.0.1", port: 0, tls }, async (request) => {
+const listener = listen({ hostname: "127.0.0.1", port: 0, tls }, async (request) => {
   if (request.body !== null) return new Response(`${await drain(request.body)}`);
   const bytes = Number(new URL(request.url).searchParams.get("bytes") ?? "0");
   return new Response(produce(bytes), { headers: { "content-length": `${bytes}` } });
 });
-console.log(url);
+console.log(listener.url);
 
 async function drain(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<number> {
   const reader = body.getReader({ mode: "byob" });
