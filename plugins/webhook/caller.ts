@@ -106,6 +106,6 @@ function parse(bytes: Uint8Array): unknown {
 function describe(error: unknown, timeoutMs: number): string {
   const { name, message, cause } = error as Error;
   if (name === "TimeoutError") return `no answer within ${timeoutMs} ms`;
-  if (message !== "fetch failed") return message;
-  return /client error \(\w+\): (.*)/s.exec((cause as Error | undefined)?.message ?? "")?.[1] ?? message;
+  const { message: why } = message === "fetch failed" && cause instanceof Error ? cause : { message };
+  return why.replace(/^error sending request for url \(\S*\)(?:: client error \(\w+\))?: /, "");
 }

@@ -1,6 +1,7 @@
 /** The settings that webhooks of every kind have, checked. */
 
 import { Buffer } from "node:buffer";
+import { PluginError } from "@sreg/contract/error.ts";
 
 /** The options that the plugin files of all webhooks declare. */
 export interface WebhookOptions {
@@ -121,7 +122,7 @@ function isLoopback(hostname: string): boolean {
 
 function readSecret({ secret, secret_file }: WebhookOptions): string | undefined {
   const text = secret_file === undefined ? secret : readFile("secret_file", secret_file).trim();
-  if (text === "") throw refused(secret_file === undefined ? "secret" : "secret_file", "it is empty");
+  if (text === "") throw refused("secret_file", "it is empty");
   return text;
 }
 
@@ -160,7 +161,7 @@ function createClient(options: WebhookOptions): Deno.HttpClient | undefined {
     return Deno.createHttpClient({ caCerts: trusted, ...shown });
   } catch (error) {
     const { message } = error as Error;
-    throw new TypeError(`Cannot use the certificates for ${options.url}: ${message}`, { cause: error });
+    throw new PluginError("failed", `Cannot use the certificates: ${message}`, { cause: error });
   }
 }
 
@@ -181,6 +182,6 @@ function readFile(option: OptionName, path: string): string {
   }
 }
 
-function refused(option: OptionName, state: string, cause?: unknown): TypeError {
-  return new TypeError(`Cannot use ${option}: ${state}`, { cause });
+function refused(option: OptionName, state: string, cause?: unknown): PluginError {
+  return new PluginError("failed", `Cannot use ${option}: ${state}`, { cause });
 }
