@@ -15,7 +15,8 @@ import type { Bindings } from "./variables.ts";
 
 /**
  * What one rule may cost: each element of a list that a macro goes through counts as many steps as there are parts in
- * what is done with it; each character and element that is copied, searched or matched counts one.
+ * what is done with it; each character and element that is copied or searched counts one, and each character that is
+ * matched as many as the pattern has states.
  */
 export const STEPS_MAX = 1_000_000;
 
@@ -50,8 +51,8 @@ function isIn(list: Iterable<unknown> & { readonly size: number }, value: unknow
   return standard.find("@in")!.call(0, undefined, [value, list] as never) === true;
 }
 
-/** What rules can say: the standard functions of CEL, `list.contains(x)`, and regular expressions that are linear (RE2). */
-export const ENVIRONMENT = celEnv({
+/** What rules can say besides CEL's standard functions, and those of them that are counted; regular expressions are RE2. */
+export const ENVIRONMENT_OPTIONS = {
   funcs: [
     celMethod("contains", LIST, [DYN], BOOL, function (value) {
       return isIn(this, value);
@@ -77,12 +78,16 @@ export const ENVIRONMENT = celEnv({
   re2: {
     compile: (pattern) => ({
       test(text) {
-        spend(text.length);
-        return compilePattern(pattern).test(text);
+        const compiled = compilePattern(pattern);
+        spend(text.length * compiled.re2().prog.numInst());
+        return compiled.test(text);
       },
     }),
   },
-});
+} satisfies Parameters<typeof celEnv>[0];
+
+/** What rules can say. */
+export const ENVIRONMENT = celEnv(ENVIRONMENT_OPTIONS);
 
 /** What came of a rule: its value, or an error of CEL. */
 export type Evaluate = (bindings?: Bindings) => unknown;

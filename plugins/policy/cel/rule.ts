@@ -87,7 +87,14 @@ function syntaxProblem(text: string, { location, message }: SyntaxFailure): Rule
   const offset = location?.start.offset;
   if (offset === undefined) return { offset: 0, length: text.length, message };
   if (offset >= text.length) return { offset, length: 0, message: "syntax error: the rule ends too early" };
+  const operator = OPERATOR.exec(text.slice(offset))?.[0];
+  // Where what stands behind an operator makes no sense, the parser's furthest place is the operator.
+  if (operator !== undefined) {
+    return { offset, length: operator.length, message: `syntax error at or behind "${operator}"` };
+  }
   const found = String.fromCodePoint(text.codePointAt(offset)!);
   const hint = found === "=" ? ', did you mean "=="?' : "";
   return { offset, length: found.length, message: `syntax error at ${JSON.stringify(found)}${hint}` };
 }
+
+const OPERATOR = /^(?:[=!<>]=|&&|\|\||[-+*/%<>!?])/;
