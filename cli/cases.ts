@@ -59,7 +59,7 @@ const CERTIFICATE = table({
   dns_names: defaulted(list(text()), { to: [], doc: "Its DNS names." }),
   uris: defaulted(list(text()), { to: [], doc: "Its URIs." }),
   emails: defaulted(list(text()), { to: [], doc: "Its mail addresses." }),
-  fingerprint: defaulted(text(), { to: "", doc: "Its SHA-256." }),
+  fingerprint: optional(text(), "Its SHA-256."),
 });
 
 const IDENTITY = table({
@@ -121,7 +121,7 @@ function casesKind(identities: Identities) {
     read(value, at) {
       const item = fields.read(value, at);
       if (!item || !needsRepository(item.action) || item.repository !== undefined) return item;
-      return at.child("repository").fail(`missing, ${item.action} is about one`);
+      return at.child("repository").fail(`missing, ${item.action} is about a repository`);
     },
   };
   return table({ case: required(list(each), "The cases.") });
@@ -155,7 +155,8 @@ function findIdentity(
 function readIdentity(value: TomlValue, at: Place): Identity | undefined {
   const read = IDENTITY.read(value, at);
   if (!read) return undefined;
-  const { username = null, id = username, groups, claims, provider = null, certificate = null } = read;
+  const { username = null, id = username, groups, claims, provider = null } = read;
+  const certificate = read.certificate ? { fingerprint: "", ...read.certificate } : null;
   return { ...ANONYMOUS, id, username, groups, claims: Object.fromEntries(claims), provider, certificate };
 }
 

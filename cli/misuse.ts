@@ -1,4 +1,5 @@
 import { ConfigError, formatProblem } from "../server/config/error.ts";
+import { count } from "./output.ts";
 
 /** A command that cannot be done as it was asked for: ends the program with 2. */
 export class Misuse extends Error {
@@ -16,6 +17,7 @@ export async function orMisuse<T>(what: string, work: Promise<T>): Promise<T> {
 }
 
 function describeProblems(what: string, { problems }: ConfigError): string {
-  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  return [`Cannot use ${what}: ${count}`, ...problems.map(formatProblem)].join("\n");
+  return [`Cannot use ${what}: ${count(problems.length, "problem")}`, ...problems.map(formatProblem)].join(
+    "\n",
+  );
 }

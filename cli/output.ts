@@ -37,6 +37,11 @@ export function harmlessLines(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, escapePoint);
 }
 
+/** A number of things, in words: `1 case`, `3 cases`. */
+export function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? "" : "s"}`;
+}
+
 /** Gives a text a colour, where colours are wanted. */
 export function paint(text: string, tone: Tone | undefined): string {
   if (tone === undefined || !wantsColours()) return text;

@@ -2,8 +2,8 @@
 
 import { harmless, outputColumns, paint, type Tone } from "./output.ts";
 
-/** A cell: a text that others may have chosen, or one with a tone. */
-export type Cell = string | { readonly text: string; readonly tone: Tone };
+/** A cell: a text that others may have chosen, several that begin on lines of their own, or one with a tone. */
+export type Cell = string | readonly string[] | { readonly text: string; readonly tone: Tone };
 
 const GAP = "  ";
 const COLUMN_MIN = 8;
@@ -19,17 +19,16 @@ export async function formatTable(
   rows: readonly (readonly Cell[])[],
 ): Promise<string> {
   const { default: Table } = await import("cli-table3");
-  const cells = rows.map((row) => row.map((cell) => harmless(textOf(cell))));
-  const widths = fitWidths([headings, ...cells], outputColumns());
+  const cells = rows.map((row) => row.map((cell) => textsOf(cell).map(harmless)));
+  const widths = fitWidths([headings.map((heading) => [heading]), ...cells], outputColumns());
   const chars = Object.fromEntries([...LINES.map((line) => [line, ""]), ["middle", GAP]]);
   const table = new Table({ chars, style: NOTHING });
   table.push(headings.map((heading) => paint(heading, "faint")));
-  for (const [index, row] of rows.entries()) {
-    table.push(
-      row.map((cell, column) =>
-        wrap(cells[index]![column]!, widths[column]!).map((line) => paint(line, toneOf(cell))).join("\n")
-      ),
-    );
+  for (const [index, row] of cells.entries()) {
+    table.push(row.map((texts, column) =>
+      texts.flatMap((text) => wrap(text, widths[column]!))
+        .map((line) => paint(line, toneOf(rows[index]![column]!))).join("\n")
+    ));
   }
   return table.toString().split("\n").map((line) => line.trimEnd() + "\n").join("");
 }
@@ -48,8 +47,8 @@ export function wrap(text: string, width: number): string[] {
 }
 
 /** The widths of the columns: as much as each needs; the widest give way until all fit. */
-function fitWidths(rows: readonly (readonly string[])[], columns: number): number[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column]!))));
+function fitWidths(rows: readonly (readonly (readonly string[])[])[], columns: number): number[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.flatMap((row) => row[column]!.map(widthOf))));
   const room = columns - GAP.length * (widths.length - 1);
   for (let excess = widths.reduce((sum, width) => sum + width) - room; excess > 0; excess--) {
     const widest = widths.indexOf(Math.max(...widths));
@@ -88,10 +87,16 @@ function widthOf(text: string): number {
   return width;
 }
 
-function textOf(cell: Cell): string {
-  return typeof cell === "string" ? cell : cell.text;
+function textsOf(cell: Cell): readonly string[] {
+  if (typeof cell === "string") return [cell];
+  return isList(cell) ? cell : [cell.text];
 }
 
 function toneOf(cell: Cell): Tone | undefined {
-  return typeof cell === "string" ? undefined : cell.tone;
+  return typeof cell === "string" || isList(cell) ? undefined : cell.tone;
+}
+
+/** `Array.isArray` does not know read-only lists. */
+function isList(cell: Exclude<Cell, string>): cell is readonly string[] {
+  return Array.isArray(cell);
 }

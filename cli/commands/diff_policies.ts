@@ -2,7 +2,7 @@ import type { Identity, PolicyQuestion } from "../../server/admin/policy_questio
 import type { PolicyTrial } from "../../server/policy_trial.ts";
 import { readDecisions } from "../decision_log.ts";
 import { type Answer, askTrial, openTrial } from "../judge.ts";
-import { paint, write, writeJson } from "../output.ts";
+import { count, paint, write, writeJson } from "../output.ts";
 import { formatTable } from "../table.ts";
 
 /** The flags of `sregctl policy diff`. */
@@ -85,7 +85,7 @@ function nameOf({ id, username, certificate }: Identity): string {
 
 async function formatReplay(replay: Replay): Promise<string> {
   const changes = [...replay.changes.values()];
-  const rows = changes.map(({ identity, action, repository, count, ...change }) => [
+  const rows = changes.map(({ identity, action, repository, ...change }) => [
     identity,
     action,
     repository ?? "",
@@ -93,8 +93,8 @@ async function formatReplay(replay: Replay): Promise<string> {
       text: `${change.old.effect} → ${change.new.effect}`,
       tone: change.new.effect === "allow" ? "good" : "bad",
     } as const,
-    `${change.old.rule} → ${change.new.rule}`,
-    String(count),
+    [change.old.rule, `→ ${change.new.rule}`],
+    String(change.count),
   ]);
   const headings = ["identity", "action", "repository", "access", "deciding rule", "times"];
   const table = rows.length > 0 ? `${await formatTable(headings, rows)}\n` : "";
@@ -102,16 +102,16 @@ async function formatReplay(replay: Replay): Promise<string> {
 }
 
 function summary({ decisions, skipped, withoutClaims, otherwise, changes }: Replay): string {
-  const changed = [...changes.values()].reduce((sum, { count }) => sum + count, 0);
+  const changed = [...changes.values()].reduce((sum, change) => sum + change.count, 0);
   const lines = [
     changed === 0
       ? paint(`No decision of ${decisions} would change`, "good")
-      : paint(`${changed} of ${decisions} decisions would change`, "bad"),
-    ...(skipped > 0 ? [`${skipped} lines of the log tell of no decision`] : []),
+      : paint(`${changed} of ${count(decisions, "decision")} would change`, "bad"),
+    ...(skipped > 0 ? [`The log has ${count(skipped, "line")} about something else`] : []),
     ...(withoutClaims > 0
-      ? [`${withoutClaims} decisions were replayed without claims: the log does not have them`]
+      ? [`Replayed without claims, which are not logged: ${count(withoutClaims, "decision")}`]
       : []),
-    ...(otherwise > 0 ? [`${otherwise} decisions are others with the old policies than in the log`] : []),
+    ...(otherwise > 0 ? [`Decided otherwise by the old policies than the log says: ${otherwise}`] : []),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }

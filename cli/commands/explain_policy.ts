@@ -61,7 +61,7 @@ function parseAction(text: string): Action {
   if (action) return action;
   const meant = nearest(text, ACTIONS);
   const hint = meant ? `did you mean ${meant}?` : `there are: ${ACTIONS.join(", ")}`;
-  throw new Misuse(`--action ${JSON.stringify(text)}: no such action, ${hint}`);
+  throw new Misuse(`--action: no such action, ${hint}`);
 }
 
 /** An identity as JSON, `anonymous`, or the id of one that the configuration names. */
@@ -71,9 +71,7 @@ function findIdentity(text: string, identities: PolicyTrial["identities"]): Iden
   if (found) return found;
   const meant = nearest(text, [...identities.keys(), "anonymous"]);
   throw new Misuse(
-    `--identity ${JSON.stringify(text)}: no such identity is configured${
-      meant ? `, did you mean ${meant}?` : ""
-    }`,
+    `--identity: no such identity is configured${meant ? `, did you mean ${meant}?` : ""}`,
   );
 }
 
@@ -81,11 +79,7 @@ function parseJsonIdentity(text: string): Identity {
   try {
     return parseIdentity(JSON.parse(text), "--identity");
   } catch (error) {
-    throw new Misuse(
-      `--identity ${
-        (error as Error).message.replace("Cannot read the question: --identity", "").replace(/^[.:] ?/, "")
-      }`,
-      { cause: error },
-    );
+    const reason = (error as Error).message.replace("Cannot read the question: ", "");
+    throw new Misuse(reason.startsWith("--identity") ? reason : `--identity: ${reason}`, { cause: error });
   }
 }

@@ -4,8 +4,8 @@ import { type PolicyCase, readCases } from "../cases.ts";
 import { askServer } from "../client.ts";
 import { type Answer, askTrial, openTrial } from "../judge.ts";
 import { orMisuse } from "../misuse.ts";
-import { harmless, paint, write, writeJson } from "../output.ts";
-import { formatTable } from "../table.ts";
+import { count, harmless, outputColumns, paint, write, writeJson } from "../output.ts";
+import { type Cell, formatTable, wrap } from "../table.ts";
 
 /** The flags of `sregctl policy test`. */
 export interface TestFlags {
@@ -13,6 +13,8 @@ export interface TestFlags {
   readonly server?: string | undefined;
   readonly json?: true | undefined;
 }
+
+const INDENT = "  ";
 
 interface Result extends Answer {
   readonly case: PolicyCase;
@@ -28,7 +30,7 @@ export async function testPolicy(files: readonly string[], flags: TestFlags): Pr
   const results = cases.map((item, index) => judge(item, answers[index]!));
   if (flags.json) writeJson(asJson(results));
   else write(await formatResults(results));
-  return results.some(({ failure }) => failure !== undefined) ? 1 : 0;
+  return failuresOf(results) > 0 ? 1 : 0;
 }
 
 interface Run {
@@ -63,38 +65,36 @@ function judge(item: PolicyCase, answer: Answer): Result {
 
 async function formatResults(results: readonly Result[]): Promise<string> {
   const rows = results.map(({ case: { name, expected }, effect, rule, failure }) => {
-    const tone = failure === undefined ? "good" : "bad";
-    return [{ text: failure === undefined ? "ok" : "FAIL", tone } as const, name, expected, effect, rule];
+    const verdict = failure === undefined ? { text: "ok", tone: "good" } : { text: "FAIL", tone: "bad" };
+    return [verdict as Cell, name, expected, effect, rule];
   });
   const table = await formatTable(["", "case", "expected", "decision", "deciding rule"], rows);
-  const failed = results.filter(({ failure }) => failure !== undefined);
-  const warnings = results.flatMap(({ case: { name }, warnings }) =>
-    warnings.map((warning) => `${harmless(name)}: ${harmless(warning)}\n`)
-  );
-  const why = failed.map(({ case: { name, place }, failure }) =>
-    `${harmless(place)}: ${harmless(name)}\n  ${harmless(failure!)}\n`
-  );
-  return [
-    table,
-    "\n",
-    ...why,
-    ...warnings,
-    ...(why.length + warnings.length > 0 ? ["\n"] : []),
-    summary(results),
-  ]
-    .join("");
+  const notes = results.flatMap(notesOf).map((note) => `${note}\n`).join("");
+  return [table, ...(notes ? [notes] : []), summary(results)].join("\n");
+}
+
+/** Where a case stands that needs attention, and what happened to it. */
+function notesOf({ case: { name, place }, failure, warnings }: Result): string[] {
+  const notes = [...(failure === undefined ? [] : [failure]), ...warnings];
+  if (notes.length === 0) return [];
+  const lines = notes.flatMap((note) => wrap(harmless(note), outputColumns() - INDENT.length));
+  return [`${harmless(place)}: ${harmless(name)}`, ...lines.map((line) => INDENT + line)];
 }
 
 function summary(results: readonly Result[]): string {
-  const failed = results.filter(({ failure }) => failure !== undefined).length;
-  const cases = results.length === 1 ? "1 case" : `${results.length} cases`;
+  const failed = failuresOf(results);
+  const cases = count(results.length, "case");
   return failed === 0
     ? `${paint(`${cases}, all as expected`, "good")}\n`
     : `${paint(`${cases}, ${failed} not as expected`, "bad")}\n`;
 }
 
+function failuresOf(results: readonly Result[]): number {
+  return results.filter(({ failure }) => failure !== undefined).length;
+}
+
 function asJson(results: readonly Result[]) {
-  const failed = results.filter(({ failure }) => failure !== undefined).length;
+  const failed = failuresOf(results);
   return {
     passed: results.length - failed,
     failed,
