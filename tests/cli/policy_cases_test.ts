@@ -1,4 +1,5 @@
 import { assertEquals } from "../support/assert.ts";
+import { ROOT } from "../support/registry.ts";
 import { CONFIG, openDesk, printed, refused } from "./scene.ts";
 
 const CASES = `[[case]]
@@ -237,6 +238,34 @@ cases.toml:1: clears\\u{1b}[2J the\\u{202e}screen\\u{7}
   true
 
 1 case, 1 not as expected
+`,
+    ),
+  );
+});
+
+Deno.test("docs/sregctl.md shows cases that hold", async () => {
+  const page = await Deno.readTextFile(`${ROOT}docs/sregctl.md`);
+  const config = `[identity.alice]
+username = "alice"
+password = "$2y$10$"
+
+[[binding]]
+role = "push"
+users = ["alice"]
+`;
+  await using desk = await openDesk({
+    "sreg.toml": config,
+    "cases.toml": /```toml\n([^]*?)```/.exec(page)![1]!,
+  });
+  assertEquals(
+    await desk.run(["policy", "test", "cases.toml"]),
+    printed(
+      0,
+      `    case                               expected  decision  deciding rule
+ok  alice pushes to her team           allow     allow     role.push
+ok  the build machine does not delete  deny      deny      default
+
+2 cases, all as expected
 `,
     ),
   );

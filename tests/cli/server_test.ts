@@ -111,18 +111,20 @@ Deno.test("sregctl policy test --server says why a server cannot be asked", asyn
   );
 });
 
+async function post(url: string, body: unknown): Promise<[status: number, answer: unknown]> {
+  const answer = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return [answer.status, await answer.json()];
+}
+
+const QUESTION = { action: "get-manifest", repository: "public/app" };
+
 Deno.test("POST /admin/v1/policy/decide answers decisions in order, and the rules' verdicts where they are asked for", async () => {
   await using desk = await openDesk({ "sreg.toml": CONFIG });
   await using server = await serveDecisions(desk);
-  const post = async (body: unknown) => {
-    const answer = await fetch(server.url, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    return [answer.status, await answer.json()];
-  };
-  const question = { action: "get-manifest", repository: "public/app" };
   const root = { action: "delete-blob", repository: "x", identity: { username: "root" } };
   const allowed = {
     decision: "allow",
@@ -130,13 +132,13 @@ Deno.test("POST /admin/v1/policy/decide answers decisions in order, and the rule
     reason: "the rule is true",
     warnings: [],
   };
-  assertEquals(await post({ questions: [root, question] }), [200, {
+  assertEquals(await post(server.url, { questions: [root, QUESTION] }), [200, {
     decisions: [
       { decision: "allow", rule: "role.admin", reason: 'bound to user "root"', warnings: [] },
       allowed,
     ],
   }]);
-  assertEquals(await post({ questions: [question], explain: true }), [200, {
+  assertEquals(await post(server.url, { questions: [QUESTION], explain: true }), [200, {
     decisions: [{
       ...allowed,
       verdicts: [
@@ -150,21 +152,27 @@ Deno.test("POST /admin/v1/policy/decide answers decisions in order, and the rule
       ],
     }],
   }]);
+});
+
+Deno.test("POST /admin/v1/policy/decide refuses what is no question, and says where", async () => {
+  await using desk = await openDesk({ "sreg.toml": CONFIG });
+  await using server = await serveDecisions(desk);
   const refusal = async (body: unknown) => {
-    const [status, { errors }] = await post(body) as [number, { errors: { message: string }[] }];
+    const [status, answer] = await post(server.url, body);
+    const { errors } = answer as { errors: { message: string }[] };
     return `${status} ${errors[0]!.message}`;
   };
   assertEquals([
     await refusal({}),
     await refusal({ questions: "x" }),
     await refusal({ questions: Array(1_001).fill(0) }),
-    await refusal({ questions: [question, 7] }),
+    await refusal({ questions: [QUESTION, 7] }),
     await refusal({ questions: [{ action: "fly" }] }),
     await refusal({ questions: [{ action: "get-blob" }] }),
-    await refusal({ questions: [{ ...question, reference: "a b" }] }),
-    await refusal({ questions: [{ ...question, when: 1 }] }),
-    await refusal({ questions: [{ ...question, identity: { groups: [1] } }] }),
-    await refusal({ questions: [{ ...question, identity: { certificate: [] } }] }),
+    await refusal({ questions: [{ ...QUESTION, reference: "a b" }] }),
+    await refusal({ questions: [{ ...QUESTION, when: 1 }] }),
+    await refusal({ questions: [{ ...QUESTION, identity: { groups: [1] } }] }),
+    await refusal({ questions: [{ ...QUESTION, identity: { certificate: [] } }] }),
     await refusal({ questions: [], explain: "yes" }),
     await refusal({ questions: [], more: 1 }),
   ], [
