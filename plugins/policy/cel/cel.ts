@@ -7,7 +7,7 @@
 import type { CreatePlugin } from "@sreg/contract/plugin.ts";
 import type { Policy, PolicyAnswer, PolicyProblem } from "@sreg/contract/policy.ts";
 import { type AccessPolicy, compilePolicy } from "./access_policy.ts";
-import { comparePrecisions } from "./pattern.ts";
+import { comparePatterns } from "./pattern.ts";
 import { formatPath, parseSettings } from "./settings.ts";
 import { bindQuestion } from "./variables.ts";
 
@@ -19,10 +19,11 @@ export const create: CreatePlugin<Required<Policy>> = (options) => {
   const policies = parseSettings(options).map(compilePolicy);
   const problems = policies.flatMap((policy) => policy.problems);
   const [problem] = problems;
+  const findApplicable = createFinder(policies);
   return {
     decide(question) {
       if (problem) return Promise.resolve(denyFor(problem));
-      const applicable = findApplicable(policies, question.namespace);
+      const applicable = findApplicable(question.namespace);
       const bindings = bindQuestion(question);
       const answer = combine(applicable.map((policy) => policy.decide(bindings, question)));
       const isLasting = !applicable.some(({ readsTime }) => readsTime);
@@ -30,25 +31,25 @@ export const create: CreatePlugin<Required<Policy>> = (options) => {
     },
     explain(question) {
       const bindings = bindQuestion(question);
-      const applicable = findApplicable(policies, question.namespace);
+      const applicable = findApplicable(question.namespace);
       return Promise.resolve(applicable.flatMap((policy) => policy.explain(bindings, question)));
     },
     check: () => Promise.resolve(problems),
   };
 };
 
-/** The policy of all repositories, and of those that cover `namespace` the one that means it most exactly. */
-function findApplicable(policies: readonly AccessPolicy[], namespace: string | null): AccessPolicy[] {
+/** The policies that are about a question: what is about every one, and of the others the one that means it most exactly. */
+type FindApplicable = (namespace: string | null) => readonly AccessPolicy[];
+
+function createFinder(policies: readonly AccessPolicy[]): FindApplicable {
   const everywhere = policies.filter(({ pattern }) => pattern === undefined);
-  if (namespace === null) return everywhere;
-  const [most] = policies
-    .flatMap(({ pattern, ...policy }) =>
-      pattern?.covers(namespace)
-        ? [{ policy: { pattern, ...policy }, precision: pattern.precision(namespace) }]
-        : []
-    )
-    .sort((a, b) => comparePrecisions(a.precision, b.precision));
-  return most ? [...everywhere, most.policy] : everywhere;
+  const scoped = policies
+    .flatMap((policy) => policy.pattern ? [{ policy, pattern: policy.pattern }] : [])
+    .sort((a, b) => comparePatterns(a.pattern, b.pattern));
+  return (namespace) => {
+    const most = namespace === null ? undefined : scoped.find(({ pattern }) => pattern.covers(namespace));
+    return most ? [...everywhere, most.policy] : everywhere;
+  };
 }
 
 /** A denial wins, then a permission, then the default that denies. */

@@ -1,12 +1,12 @@
 /** Which repositories a policy is about. */
 export interface RepositoryPattern {
+  readonly text: string;
+  /** How much of the text stands before its first `*`, in UTF-16 code units. */
+  readonly literal: number;
+  /** How many `*` there are. */
+  readonly stars: number;
   /** Whether it is about the repository `name`. */
   covers(name: string): boolean;
-  /**
-   * How exactly it means the repository `name`, which it covers; the first number that differs tells: the name itself,
-   * the length of the text before the first `*`, and how few `*` there are.
-   */
-  precision(name: string): readonly number[];
 }
 
 /**
@@ -18,16 +18,17 @@ export function parsePattern(text: string): RepositoryPattern {
   const literal = stars > 0 ? text.indexOf("*") : text.length;
   const expression = stars > 0 ? globParts(text.split("/")) : undefined;
   return {
+    text,
+    literal,
+    stars,
     covers: (name) =>
       expression ? fits(expression, name.split("/")) : name === text || name.startsWith(`${text}/`),
-    precision: (name) => [Number(name === text), literal, -stars],
   };
 }
 
-/** Orders two precisions: the higher first. */
-export function comparePrecisions(a: readonly number[], b: readonly number[]): number {
-  const at = a.findIndex((value, index) => value !== b[index]);
-  return at < 0 ? 0 : b[at]! - a[at]!;
+/** Orders patterns by how exactly they mean what they cover: nothing is more exact than a repository's own name. */
+export function comparePatterns(a: RepositoryPattern, b: RepositoryPattern): number {
+  return b.literal - a.literal || a.stars - b.stars || (a.text < b.text ? -1 : 1);
 }
 
 /** What fits one component; `undefined` for `**`. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { assertEquals } from "../../../tests/support/assert.ts";
-import { comparePrecisions, parsePattern } from "./pattern.ts";
+import { comparePatterns, parsePattern } from "./pattern.ts";
 
 const COVERED: readonly (readonly [pattern: string, name: string])[] = [
   ["team", "team"],
@@ -73,8 +73,7 @@ function expressionOf(pattern: string): RegExp {
   return new RegExp(`^${parts.join("")}$`);
 }
 
-Deno.test("comparePrecisions() puts the name itself first, then the longer text before a star, then fewer stars", () => {
-  const name = "team/app";
+Deno.test("comparePatterns() puts the longer text before a star first, then fewer stars, then the alphabet", () => {
   const ordered = [
     "team/app",
     "team/app*",
@@ -84,12 +83,11 @@ Deno.test("comparePrecisions() puts the name itself first, then the longer text 
     "team",
     "tea*/*",
     "*/app",
+    "*/b",
     "*/*",
     "**/*",
   ];
-  const found = ordered.toReversed().toSorted((a, b) =>
-    comparePrecisions(parsePattern(a).precision(name), parsePattern(b).precision(name))
-  );
+  const found = ordered.toReversed().map(parsePattern).toSorted(comparePatterns).map(({ text }) => text);
   assertEquals(found, ordered);
 });
 
