@@ -1,4 +1,5 @@
 import { resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** What a plugin may touch, in Deno's words; what is absent is not granted. */
 export interface PluginPermissions {
@@ -25,7 +26,7 @@ const PLACEHOLDER = /\{([^{}]+)\}/g;
 /**
  * What `asked` comes to with these options: `{root_dir}` is the option's value, `{endpoint.host}` the host and, if it
  * has one, the port of an option that is a URL. An entry whose option is not set asks for nothing; of an option that is
- * a list, each item asks. Paths become absolute. Throws where a URL is none, or a value would grant everything.
+ * a list, each item asks. Paths become absolute; `npm:<package>` is the folder of a package that `deno.json` pins. Throws where a URL is none, or a value would grant everything.
  */
 export function expandPermissions(asked: PluginPermissions, options: Options): PluginPermissions {
   const expanded = PERMISSION_NAMES.flatMap((name) => {
@@ -87,7 +88,24 @@ function isPath(name: PermissionName): boolean {
 function concrete(name: PermissionName, entry: string): string {
   // An empty entry would be the current folder, or, to the runtime, everything.
   if (entry === "") throw new TypeError(`Cannot grant ${name} "": it is empty`);
-  return isPath(name) ? resolve(entry) : entry;
+  if (!isPath(name)) return entry;
+  return name === "read" && entry.startsWith(PACKAGE)
+    ? packageFolder(entry.slice(PACKAGE.length))
+    : resolve(entry);
+}
+
+/** Begins an entry of `read` that asks for the files of a package that the project pins. */
+const PACKAGE = "npm:";
+
+/** Where the runtime keeps a package, whether it is there already or will be when it is imported. */
+function packageFolder(name: string): string {
+  const url = import.meta.resolve(name);
+  const end = url.indexOf(`/${name}/`);
+  if (!url.startsWith("file:") || end < 0) {
+    throw new TypeError(`Cannot grant the files of ${name}: no such package`);
+  }
+  const [version] = url.slice(end + name.length + 2).split("/");
+  return fileURLToPath(`${url.slice(0, end)}/${name}/${version}`);
 }
 
 function covers(name: PermissionName, grant: string, entry: string): boolean {

@@ -20,7 +20,7 @@ export async function startPassword(options: PluginOptions): Promise<PasswordSce
     folder: `${ROOT}plugins/auth/password`,
     entry: "password.ts",
     isolation: "worker",
-    permissions: expandPermissions({ read: ["{htpasswd_file}"] }, options),
+    permissions: expandPermissions({ read: ["{htpasswd_file}", "npm:@phi-ag/argon2"] }, options),
     options,
   });
   const auth = plugin.serve("auth");

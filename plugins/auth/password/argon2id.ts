@@ -1,8 +1,8 @@
 /**
  * Checks passwords against argon2id hashes with the reference implementation of argon2 (RFC 9106), compiled to
- * WebAssembly: `argon2.wasm` is that file of the npm package `@phi-ag/argon2`. It is read from here because the runtime
- * cannot load WebAssembly by a dynamic import, which is how plugins are loaded; and it is called without the package's
- * wrapper, which gives a password's length in UTF-16 code units and so cuts off what is not ASCII.
+ * WebAssembly by the npm package `@phi-ag/argon2`. Its file is read because the runtime cannot load WebAssembly by a
+ * dynamic import, which is how plugins are loaded; and it is called without the package's wrapper, which gives a
+ * password's length in UTF-16 code units and so cuts off what is not ASCII.
  *
  * One instance serves all calls: its memory grows to what the most expensive hash takes and is used again, where an
  * instance a call leaves hundreds of megabytes to the garbage collector.
@@ -10,6 +10,8 @@
  * @module
  */
 
+// Makes the runtime fetch the package where it has not yet.
+import "@phi-ag/argon2";
 import { PluginError } from "@sreg/contract/error.ts";
 
 /** What of the module's exports is used. Addresses are offsets into `memory`. */
@@ -45,7 +47,7 @@ export function verifyArgon2id(hash: string, password: Uint8Array): boolean {
 }
 
 async function load(): Promise<Argon2Exports> {
-  const bytes = await Deno.readFile(new URL("./argon2.wasm", import.meta.url));
+  const bytes = await Deno.readFile(new URL(import.meta.resolve("@phi-ag/argon2/argon2.wasm")));
   const { instance } = await WebAssembly.instantiate(bytes);
   const exports = instance.exports as unknown as Argon2Exports;
   exports._initialize();
