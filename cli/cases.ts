@@ -12,7 +12,7 @@ import {
 import { parseDocument, type Place } from "../server/config/document.ts";
 import { ConfigError } from "../server/config/error.ts";
 import { choice, json, type Kind, type KindValue, scalar, text } from "../server/config/kinds.ts";
-import { nearest } from "../server/config/nearest.ts";
+import { nearest } from "../plugins/contract/nearest.ts";
 import { readConfigFiles } from "../server/config/read.ts";
 import { defaulted, list, named, optional, required, table } from "../server/config/tables.ts";
 import type { TomlValue } from "../server/config/toml.ts";

@@ -1,4 +1,4 @@
-import { comparePatterns, parsePattern } from "./access/pattern.ts";
+import { comparePatterns, parsePattern } from "../plugins/contract/pattern.ts";
 import type { Config } from "./config/mod.ts";
 import type { RepositoryRules } from "./registry/tags.ts";
 import { compileTagPatterns } from "./access/tag_patterns.ts";

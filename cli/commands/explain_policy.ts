@@ -7,7 +7,7 @@ import {
   parseIdentity,
   parseQuestion,
 } from "../../server/admin/policy_questions.ts";
-import { nearest } from "../../server/config/nearest.ts";
+import { nearest } from "../../plugins/contract/nearest.ts";
 import type { PolicyTrial } from "../../server/policy_trial.ts";
 import { askTrial, openTrial } from "../judge.ts";
 import { Misuse } from "../misuse.ts";

@@ -36,6 +36,9 @@ export interface Access {
   identify(request: AccessRequest): Promise<Caller>;
   /** Whoever a refresh token was issued to. UNAUTHORIZED where it is worth nothing. */
   identifyRefresh(token: string, request: AccessRequest): Promise<Caller>;
+  /** The chain, and whether there is anybody to be: for whoever asks about others. */
+  readonly policies: readonly NamedPolicy[];
+  readonly hasAuth: boolean;
   readonly tokens: TokenService;
   readonly personalTokens: PersonalTokens;
 }
@@ -65,6 +68,8 @@ export function createAccess(storage: Storage, options: AccessOptions): Access {
   const callerOf = (found: Authentication | Refusal, request: AccessRequest) =>
     "refused" in found ? refuse(request, found) : createCaller(found, request, parts);
   return {
+    policies,
+    hasAuth,
     personalTokens,
     tokens: new TokenService({ ...options, accessTokens, authenticator, keys }),
     async identifyRefresh(token, request) {

@@ -1,29 +1,6 @@
-/** What a request may want to do: one word a kind of request, named in the row of the route table. */
-export const ACTIONS = [
-  "get-api-version",
-  "get-token",
-  "start-upload",
-  "update-upload",
-  "complete-upload",
-  "get-upload",
-  "cancel-upload",
-  "get-blob",
-  "delete-blob",
-  "put-manifest",
-  "get-manifest",
-  "delete-manifest",
-  "get-referrers",
-  "list-catalog",
-  "list-tags",
-  "own-tokens",
-  "admin.list-tokens",
-  "admin.create-token",
-  "admin.rotate-token",
-  "admin.revoke-token",
-] as const;
+import { type Action, ACTIONS } from "../../plugins/contract/action.ts";
 
-/** One of the actions. */
-export type Action = (typeof ACTIONS)[number];
+export { type Action, ACTIONS };
 
 /** The actions of a token's scope, by the words that clients ask for (distribution, "Token Scope Documentation"). */
 export const SCOPE_ACTIONS = {

@@ -1,6 +1,6 @@
 import type { RepositoryName } from "../oci/name.ts";
 import { type Action, type ScopeVerb, scopeVerbOf } from "./actions.ts";
-import { parsePattern } from "./pattern.ts";
+import { parsePattern } from "../../plugins/contract/pattern.ts";
 import type { TokenScope } from "./personal_tokens.ts";
 import type { ScopeGrant } from "./scopes.ts";
 

@@ -1,10 +1,8 @@
-import fc from "fast-check";
-import { assert, assertEquals } from "../../tests/support/assert.ts";
+import { assertEquals } from "../../tests/support/assert.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { ACTIONS } from "./actions.ts";
 import { coverageOfGrants, coverageOfScopes } from "./coverage.ts";
 import { parseCredential } from "./credentials.ts";
-import { comparePatterns, parsePattern } from "./pattern.ts";
 import { formatScope, parseScopes } from "./scopes.ts";
 import { compileTagPatterns } from "./tag_patterns.ts";
 
@@ -32,55 +30,6 @@ Deno.test("parseCredential() reads", async (t) => {
   for (const [name, header, expected] of cases) {
     await t.step(name, () => assertEquals(parseCredential(header), expected));
   }
-});
-
-Deno.test("A repository pattern covers", async (t) => {
-  const cases: [pattern: string, covered: string[], not: string[]][] = [
-    ["team", ["team", "team/a", "team/a/b"], ["teams", "tea", "a/team"]],
-    ["team/*", ["team/a"], ["team", "team/a/b", "teams/a"]],
-    ["team/**", ["team", "team/a", "team/a/b"], ["teams/a"]],
-    ["**", ["a", "a/b/c"], []],
-    ["*", ["a"], ["a/b"]],
-    ["**/cache", ["cache", "a/cache", "a/b/cache"], ["a/caches", "cache/a"]],
-    ["a/**/z", ["a/z", "a/b/z", "a/b/c/z"], ["a", "z", "a/b"]],
-    ["app-*-dev", ["app-1-dev", "app--dev"], ["app-dev", "app-1-dev2", "app-1/dev"]],
-    ["*a*a*", ["aa", "xaya"], ["a", "bb"]],
-  ];
-  for (const [text, covered, not] of cases) {
-    await t.step(text, () => {
-      const pattern = parsePattern(text);
-      assertEquals(covered.filter((name) => !pattern.covers(name)), []);
-      assertEquals(not.filter((name) => pattern.covers(name)), []);
-    });
-  }
-});
-
-Deno.test("A repository pattern covers what an expression of the same meaning matches", () => {
-  const part = fc.stringMatching(/^[ab*]{1,4}$/).map((text) => text.replace(/\*+/g, "*"));
-  const patterns = fc.array(fc.oneof(part, fc.constant("**")), { minLength: 1, maxLength: 4 });
-  const names = fc.array(fc.stringMatching(/^[ab]{1,4}$/), { minLength: 1, maxLength: 4 });
-  fc.assert(fc.property(patterns, names, (parts, name) => {
-    const text = parts.join("/");
-    fc.pre(text.includes("*"));
-    const source = parts.map((part) => part === "**" ? "(?:/[ab]+)*" : `/${part.replaceAll("*", "[ab]*")}`)
-      .join("");
-    assertEquals(
-      parsePattern(text).covers(name.join("/")),
-      new RegExp(`^${source}$`).test(`/${name.join("/")}`),
-    );
-  }));
-});
-
-Deno.test("A repository pattern of many stars costs little", () => {
-  const pattern = parsePattern(`${"**/".repeat(60)}z/${"*a".repeat(60)}`);
-  const started = performance.now();
-  assertEquals(pattern.covers("a/".repeat(120) + "a".repeat(12)), false);
-  assert(performance.now() - started < 1_000);
-});
-
-Deno.test("comparePatterns() puts the more particular first", () => {
-  const sorted = ["team/app-*", "team/app", "team/app*", "team/*", "team/**", "team", "*", "**"];
-  assertEquals(sorted.toReversed().toSorted(comparePatterns), sorted);
 });
 
 Deno.test("parseScopes() reads", async (t) => {

@@ -1,4 +1,5 @@
 import { type Route, route } from "../api/route.ts";
+import * as policy from "./policy.ts";
 import * as tokens from "./tokens.ts";
 
 /** The administration API: rows like those of the distribution spec, behind the same guard. */
@@ -7,6 +8,8 @@ export const ADMIN_ROUTES: readonly Route[] = [
   route("POST", "/admin/v1/me/tokens", { action: "own-tokens", endpoint: tokens.createOwn }),
   route("POST", "/admin/v1/me/tokens/<token>/rotate", { action: "own-tokens", endpoint: tokens.rotateOwn }),
   route("DELETE", "/admin/v1/me/tokens/<token>", { action: "own-tokens", endpoint: tokens.revokeOwn }),
+
+  route("POST", "/admin/v1/policy/decide", { action: "admin.explain-policy", endpoint: policy.decide }),
 
   route("GET HEAD", "/admin/v1/tokens", { action: "admin.list-tokens", endpoint: tokens.list }),
   route("POST", "/admin/v1/tokens", { action: "admin.create-token", endpoint: tokens.create }),

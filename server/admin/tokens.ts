@@ -1,5 +1,5 @@
 import { SCOPE_ACTIONS, type ScopeVerb } from "../access/actions.ts";
-import { isPattern } from "../access/pattern.ts";
+import { findPatternProblem } from "../../plugins/contract/pattern.ts";
 import type {
   IssuedToken,
   PersonalTokens,
@@ -123,7 +123,8 @@ function readScope(value: unknown): TokenScope | undefined {
   const { repositories, actions, ...rest } = value as Record<string, unknown>;
   const verbs = readList(actions, readVerb);
   if (
-    typeof repositories !== "string" || !isPattern(repositories) || !verbs || Object.keys(rest).length > 0
+    typeof repositories !== "string" || findPatternProblem(repositories) || !verbs ||
+    Object.keys(rest).length > 0
   ) {
     return undefined;
   }

@@ -8,6 +8,7 @@ import {
   readAuths,
   readPolicies,
   readStorage,
+  refusePatterns,
   refuseUnused,
 } from "./plugins.ts";
 import { isFile, readConfigFiles } from "./read.ts";
@@ -123,6 +124,7 @@ async function readPlugins(
   { place, overrides }: { readonly place: Place; readonly overrides: ConfigOverrides },
 ): Promise<ReadPlugins> {
   refuseUnused(tables, place);
+  refusePatterns(tables, place);
   if (refusesDataDir(tables, { place, overrides })) return NO_PLUGINS;
   try {
     const storage = await readStorage(tables, place);

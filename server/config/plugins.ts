@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { PluginKind, PluginOptions } from "../../plugins/contract/plugin.ts";
 import { isTable, type Place, type TomlTable } from "./document.ts";
 import type { Later } from "./kinds.ts";
-import { nearest } from "./nearest.ts";
+import { findPatternProblem } from "../../plugins/contract/pattern.ts";
+import { nearest } from "../../plugins/contract/nearest.ts";
 import { type Permissions, type PluginFile, readPluginFile } from "./plugin_file.ts";
 import { isFile } from "./read.ts";
 import type { DeclaredPlugin, SregTable } from "./schema.ts";
@@ -88,6 +89,14 @@ export async function readPolicies(
     ...(roles.length + bindings.length > 0 && { rbac: { roles, bindings } }),
   };
   return await readChain("policy", { tables, root, filled });
+}
+
+/** Tells `root` of names of `[repository]` that can mean no repository: what they say would hold nowhere. */
+export function refusePatterns({ repository }: PluginTables, root: Place): void {
+  for (const name of repository.keys()) {
+    const problem = findPatternProblem(name);
+    if (problem) root.child("repository").child(name).fail(problem.message, "key");
+  }
 }
 
 function celPolicies({ global, repository }: PluginTables): TomlTable[] {

@@ -1,6 +1,6 @@
 import { isTable, type Place, type TomlTable, type TomlValue } from "./document.ts";
 import { formatFound, type Kind } from "./kinds.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../../plugins/contract/nearest.ts";
 
 /** Whether a key must be written, may be left out, or has a value when it is left out. */
 export type Presence = "required" | "optional" | "defaulted";

@@ -88,8 +88,11 @@ function locate(
   { rules, refuse }: { readonly rules: ImportRules; readonly refuse: Refuse },
 ): string {
   const target = fileURLToPath(new URL(specifier, pathToFileURL(file)));
-  const contract = fileURLToPath(new URL("../../plugins/contract", import.meta.url));
-  if (!isWithin(rules.folder, target) && !isWithin(contract, target)) {
+  // Built-in plugins may share files with each other.
+  const shared = fileURLToPath(
+    new URL(rules.builtIn ? "../../plugins" : "../../plugins/contract", import.meta.url),
+  );
+  if (!isWithin(rules.folder, target) && !isWithin(shared, target)) {
     refuse(`imports ${JSON.stringify(specifier)}, which is outside of its folder`);
   }
   return target;

@@ -4,6 +4,7 @@ import type { Channel, ChannelEvents } from "../../plugins/contract/wire.ts";
 import type { PluginDeclaration } from "./declaration.ts";
 import { isBuiltIn, vetImports } from "./imports.ts";
 
+const PLUGINS = fileURLToPath(new URL("../../plugins", import.meta.url));
 const CONTRACT = fileURLToPath(new URL("../../plugins/contract", import.meta.url));
 
 /** Examines a plugin before it is loaded into a worker. Throws with what is refused. */
@@ -37,7 +38,7 @@ export function openWorker(declaration: PluginDeclaration, events: ChannelEvents
 function workerPermissions({ folder, permissions }: PluginDeclaration): Deno.PermissionOptionsObject {
   const { read = [], write, net, env, sys } = permissions;
   return {
-    read: [...read, folder, CONTRACT],
+    read: [...read, folder, isBuiltIn(folder) ? PLUGINS : CONTRACT],
     write: list(write),
     net: list(net),
     env: list(env),

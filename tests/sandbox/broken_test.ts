@@ -38,7 +38,11 @@ const LIES:
       ["list", "a", "expected a list of at most 10000 items, found a"],
       ["list", ["a", 1], "expected a text, found 1"],
       ["list", ["a".repeat(5000)], `expected a text, found ${"a".repeat(80)}`],
-      ["list", Array.from({ length: 10_001 }, () => "a"), "expected a list of at most 10000 items, found another object"],
+      [
+        "list",
+        Array.from({ length: 10_001 }, () => "a"),
+        "expected a list of at most 10000 items, found another object",
+      ],
       ["move", "true", "expected a boolean, found true"],
       ["move", null, "expected a boolean, found null"],
       ["get", { size: 0, modifiedAtMs: 1, etag: "a" }, "TypeError: Cannot answer: its bytes is no bytes"],

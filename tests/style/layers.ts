@@ -41,7 +41,7 @@ export const LAYERS: readonly Layer[] = [
   // Policies are tried out without a server: that one file starts them, so that the CLI need not know how plugins run.
   {
     path: "cli",
-    imports: ["server/oci", "server/config", "server/admin", "server/policy_trial.ts"],
+    imports: ["server/oci", "server/config", "server/admin", "server/policy_trial.ts", CONTRACT],
     outside: "npm",
   },
 ];

@@ -1,5 +1,5 @@
 // Puts the package into the module graph, so that its files are there.
-import { assert, assertEquals, assertThrows } from "../../../tests/support/assert.ts";
+import { assertEquals, assertThrows } from "../../../tests/support/assert.ts";
 import { hashArgon2id, hashBcrypt } from "../../../tests/password/hashes.ts";
 import { parsePasswordHash, PASSWORD_BYTES_MAX, passwordBytes, verifyPassword } from "./password_hash.ts";
 

@@ -2,9 +2,9 @@ import type { AuthAnswer, KnownIdentity } from "@sreg/contract/auth.ts";
 import type { JsonObject } from "@sreg/contract/identity.ts";
 import { AUTH_WIRE } from "@sreg/contract/wire_auth.ts";
 import { readList, readNullable, readOptional, readRecord } from "@sreg/contract/wire_shapes.ts";
-import type { Reply } from "./exchange/caller.ts";
-import { readDate, readKnown, readName } from "./exchange/replies.ts";
-import type { Meaning } from "./exchange/webhook.ts";
+import type { Reply } from "../../webhook/caller.ts";
+import { readDate, readKnown, readName } from "../../webhook/replies.ts";
+import type { Meaning } from "../../webhook/webhook.ts";
 
 const FOREIGN: Meaning<AuthAnswer> = { answer: { outcome: "foreign" } };
 const GROUPS_MAX = 1_000;

@@ -9,10 +9,10 @@ import { PluginError } from "@sreg/contract/error.ts";
 import type { JsonObject } from "@sreg/contract/identity.ts";
 import type { CreatePlugin } from "@sreg/contract/plugin.ts";
 import { readAnswer } from "./answer.ts";
-import { certificateFacts } from "./exchange/certificate.ts";
-import { chooseFacts, readSettings, type WebhookOptions } from "./exchange/settings.ts";
-import { Silence } from "./exchange/silence.ts";
-import { Webhook } from "./exchange/webhook.ts";
+import { certificateFacts } from "../../webhook/certificate.ts";
+import { chooseFacts, readSettings, type WebhookOptions } from "../../webhook/settings.ts";
+import { Silence } from "../../webhook/silence.ts";
+import { Webhook } from "../../webhook/webhook.ts";
 
 /** The settings of the plugin. */
 export interface AuthWebhookOptions extends WebhookOptions {

@@ -1,5 +1,5 @@
 import type { PolicyAnswer, PolicyQuestion, RuleVerdict } from "@sreg/contract/policy.ts";
-import { parsePattern, type RepositoryPattern } from "./pattern.ts";
+import { parsePattern, type RepositoryPattern } from "@sreg/contract/pattern.ts";
 import { compileRule, type Rule, type Verdict } from "./rule.ts";
 import { formatPath, type PolicySettings } from "./settings.ts";
 import type { Bindings } from "./variables.ts";

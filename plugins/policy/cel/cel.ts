@@ -7,7 +7,7 @@
 import type { CreatePlugin } from "@sreg/contract/plugin.ts";
 import type { Policy, PolicyAnswer, PolicyProblem } from "@sreg/contract/policy.ts";
 import { type AccessPolicy, compilePolicy } from "./access_policy.ts";
-import { comparePatterns } from "./pattern.ts";
+import { comparePatterns } from "@sreg/contract/pattern.ts";
 import { formatPath, parseSettings } from "./settings.ts";
 import { bindQuestion } from "./variables.ts";
 
@@ -45,7 +45,7 @@ function createFinder(policies: readonly AccessPolicy[]): FindApplicable {
   const everywhere = policies.filter(({ pattern }) => pattern === undefined);
   const scoped = policies
     .flatMap((policy) => policy.pattern ? [{ policy, pattern: policy.pattern }] : [])
-    .sort((a, b) => comparePatterns(a.pattern, b.pattern));
+    .sort((a, b) => comparePatterns(a.pattern.text, b.pattern.text));
   return (namespace) => {
     const most = namespace === null ? undefined : scoped.find(({ pattern }) => pattern.covers(namespace));
     return most ? [...everywhere, most.policy] : everywhere;

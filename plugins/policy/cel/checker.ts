@@ -1,4 +1,4 @@
-import { didYouMean } from "./nearest.ts";
+import { didYouMean } from "@sreg/contract/nearest.ts";
 import { literalProblem, wordProblem } from "./literals.ts";
 import { resolveCall, unknownFunction } from "./overloads.ts";
 import type { RuleProblem } from "./problem.ts";

@@ -1,6 +1,6 @@
 import { isCelError, parse } from "@bufbuild/cel";
 import { patternProblem, prepare } from "./environment.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean } from "@sreg/contract/nearest.ts";
 import type { Shape } from "./shapes.ts";
 import { type Call, type Expression, literalOf } from "./tree.ts";
 

@@ -1,5 +1,5 @@
 import { ENVIRONMENT } from "./environment.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean } from "@sreg/contract/nearest.ts";
 import { formatKind, formatOneOf, joinShapes, type Shape, shapeOf } from "./shapes.ts";
 
 /** A call, as far as it is known before the rule runs. */

@@ -1,27 +1,8 @@
 import { celError, celList } from "@bufbuild/cel";
+import { ACTIONS } from "@sreg/contract/action.ts";
 import type { Identity, JsonValue } from "@sreg/contract/identity.ts";
 import type { PolicyQuestion } from "@sreg/contract/policy.ts";
 import { ANY_MAP, listOf, recordOf, type Shape, STRING, TIMESTAMP } from "./shapes.ts";
-
-/** The actions that a rule can ask for, besides those that begin with `admin.`. */
-export const ACTIONS = [
-  "get-api-version",
-  "get-token",
-  "start-upload",
-  "update-upload",
-  "complete-upload",
-  "get-upload",
-  "cancel-upload",
-  "get-blob",
-  "delete-blob",
-  "put-manifest",
-  "get-manifest",
-  "delete-manifest",
-  "get-referrers",
-  "list-catalog",
-  "list-tags",
-  "own-tokens",
-] as const;
 
 const STRINGS = listOf(STRING);
 const ACTION: Shape = { kind: "string", words: { noun: "action", known: ACTIONS, prefix: "admin." } };

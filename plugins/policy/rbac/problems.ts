@@ -1,6 +1,6 @@
 import type { PolicyProblem } from "@sreg/contract/policy.ts";
-import { findGlobProblem } from "./glob.ts";
-import { didYouMean } from "./nearest.ts";
+import { findPatternProblem } from "@sreg/contract/pattern.ts";
+import { didYouMean } from "@sreg/contract/nearest.ts";
 import { type BindingSettings, BUILT_IN_ROLES, type RoleSettings } from "./settings.ts";
 import { VERBS } from "./verbs.ts";
 
@@ -27,7 +27,7 @@ function findRoleProblems({ name, verbs, repositories }: RoleSettings): PolicyPr
       return [whole([...at, "verbs", String(index)], verb, message)];
     }),
     ...repositories.flatMap((glob, index) => {
-      const problem = findGlobProblem(glob);
+      const problem = findPatternProblem(glob);
       return problem ? [{ path: [...at, "repositories", String(index)], ...problem }] : [];
     }),
   ];

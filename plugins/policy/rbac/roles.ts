@@ -1,5 +1,5 @@
 import type { Identity } from "@sreg/contract/identity.ts";
-import { compileGlob } from "./glob.ts";
+import { parsePattern } from "@sreg/contract/pattern.ts";
 import { type BindingSettings, BUILT_IN_ROLES, type RoleSettings } from "./settings.ts";
 import { compileVerbs } from "./verbs.ts";
 
@@ -49,7 +49,7 @@ export function compileBindings(
 
 function compileRole({ verbs, repositories }: RoleSettings): Bond["grants"] {
   const covers = compileVerbs(verbs);
-  const globs = repositories.map(compileGlob);
+  const globs = repositories.map(parsePattern);
   return ({ action, repository }) =>
     covers(action) && (repository === null || globs.some((glob) => glob.covers(repository)));
 }

@@ -1,34 +1,19 @@
-/** The actions of the registry; a test holds them, and those of the administration, against the core's own. */
-const ACTIONS = [
-  "get-api-version",
-  "get-token",
-  "start-upload",
-  "update-upload",
-  "complete-upload",
-  "get-upload",
-  "cancel-upload",
-  "get-blob",
-  "delete-blob",
-  "put-manifest",
-  "get-manifest",
-  "delete-manifest",
-  "get-referrers",
-  "list-catalog",
-  "list-tags",
-  "own-tokens",
-] as const;
+import { type Action, ACTIONS as ALL } from "@sreg/contract/action.ts";
 
 const ADMIN = "admin.";
-
-const ADMIN_ACTIONS = ["list-tokens", "create-token", "rotate-token", "revoke-token"].map((action) =>
-  `${ADMIN}${action}`
-);
-
-type Action = (typeof ACTIONS)[number];
+const ACTIONS = ALL.filter((action) => !action.startsWith(ADMIN));
 
 /** The words that stand for several actions. Clients ask for the API's version before they do anything. */
 const WORDS: Readonly<Record<string, readonly Action[]>> = {
-  pull: ["get-api-version", "get-blob", "get-manifest", "list-tags", "get-referrers", "list-catalog"],
+  pull: [
+    "get-api-version",
+    "get-blob",
+    "get-manifest",
+    "list-tags",
+    "get-referrers",
+    "list-catalog",
+    "own-tokens",
+  ],
   push: [
     "get-api-version",
     "start-upload",
@@ -43,7 +28,7 @@ const WORDS: Readonly<Record<string, readonly Action[]>> = {
 };
 
 /** All that may be written as a verb: words, and actions by their names. */
-export const VERBS: readonly string[] = [...Object.keys(WORDS), ...ACTIONS, `${ADMIN}*`, ...ADMIN_ACTIONS];
+export const VERBS: readonly string[] = [...Object.keys(WORDS), ...ALL, `${ADMIN}*`];
 
 /** Whether any of the verbs stands for an action. */
 export type CoversAction = (action: string) => boolean;

@@ -1,8 +1,8 @@
 import type { PolicyAnswer } from "@sreg/contract/policy.ts";
 import { readCount, readOptional, readWord } from "@sreg/contract/wire_shapes.ts";
-import type { Reply } from "./exchange/caller.ts";
-import { readKnown, readWords } from "./exchange/replies.ts";
-import type { Meaning } from "./exchange/webhook.ts";
+import type { Reply } from "../../webhook/caller.ts";
+import { readKnown, readWords } from "../../webhook/replies.ts";
+import type { Meaning } from "../../webhook/webhook.ts";
 
 /** What a service decided. */
 export type Decision = Pick<PolicyAnswer, "effect" | "reason">;

@@ -6,9 +6,9 @@
 
 import type { CreatePlugin } from "@sreg/contract/plugin.ts";
 import type { Policy, PolicyAnswer } from "@sreg/contract/policy.ts";
-import { readSettings, type WebhookOptions } from "./exchange/settings.ts";
-import { Silence } from "./exchange/silence.ts";
-import { Webhook } from "./exchange/webhook.ts";
+import { readSettings, type WebhookOptions } from "../../webhook/settings.ts";
+import { Silence } from "../../webhook/silence.ts";
+import { Webhook } from "../../webhook/webhook.ts";
 import { readDecision } from "./decision.ts";
 import { chooseQuestion } from "./question.ts";
 

@@ -1,7 +1,7 @@
 import type { JsonObject } from "@sreg/contract/identity.ts";
 import type { PolicyQuestion } from "@sreg/contract/policy.ts";
-import { certificateFacts } from "./exchange/certificate.ts";
-import { chooseFacts } from "./exchange/settings.ts";
+import { certificateFacts } from "../../webhook/certificate.ts";
+import { chooseFacts } from "../../webhook/settings.ts";
 
 /** A question as a service is asked it. */
 export interface Question {

@@ -1,10 +1,5 @@
-/** The policy plugin behind its wall, and what it shares with the core without sharing code. */
+/** The policy plugin behind its wall. */
 
-import fc from "fast-check";
-import { parsePattern } from "../../../plugins/policy/cel/pattern.ts";
-import { ACTIONS as RULE_ACTIONS } from "../../../plugins/policy/cel/variables.ts";
-import { ACTIONS } from "../../../server/access/actions.ts";
-import { parsePattern as parseCorePattern } from "../../../server/access/pattern.ts";
 import { startPlugin } from "../../../server/sandbox/mod.ts";
 import { assertEquals } from "../../support/assert.ts";
 import { ROOT } from "../../support/registry.ts";
@@ -67,24 +62,4 @@ Deno.test("cel starts with rules that are wrong, tells them and denies", async (
   } finally {
     await plugin.close();
   }
-});
-
-Deno.test("rules know every action of the core, and no other", () => {
-  assertEquals(ACTIONS.filter((action) => !action.startsWith("admin.")), [...RULE_ACTIONS]);
-});
-
-const COMPONENT = fc.string({ unit: fc.constantFrom("a", "b", "-"), minLength: 1, maxLength: 3 });
-const NAME = fc.array(COMPONENT, { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
-const GLOB = fc.array(fc.oneof(COMPONENT, fc.constantFrom("*", "**", "a*", "*b", "a*b")), {
-  minLength: 1,
-  maxLength: 4,
-}).map((parts) => parts.join("/"));
-
-Deno.test("a pattern covers for rules what it covers for the core's own settings", () => {
-  fc.assert(
-    fc.property(GLOB, NAME, (pattern, name) => {
-      assertEquals(parsePattern(pattern).covers(name), parseCorePattern(pattern).covers(name));
-    }),
-    { numRuns: 3000 },
-  );
 });

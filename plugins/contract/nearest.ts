@@ -39,3 +39,9 @@ function editDistance(a: string, b: string): number {
   }
   return last[b.length]!;
 }
+
+/** `, did you mean "word"?`, where one of `words` was probably meant; else nothing. */
+export function didYouMean(text: string, words: Iterable<string>, { prefix = "" } = {}): string {
+  const meant = nearest(text, words);
+  return meant === undefined ? "" : `, did you mean "${prefix}${meant}"?`;
+}

@@ -1,23 +1,34 @@
-/** Which repositories a text of the configuration covers. */
-export interface Glob {
+/**
+ * Which repositories a text of the configuration means: the same everywhere, in the core and in policies.
+ *
+ * @module
+ */
+
+/** Repositories, by a name or a glob. */
+export interface RepositoryPattern {
+  /** The pattern as it was written. */
   readonly text: string;
+  /** Whether it means the repository of this name. */
   covers(repository: string): boolean;
 }
 
-/** What is wrong with a glob, and where, in UTF-16 code units. */
-export interface GlobProblem {
+/** What is wrong with a pattern, and where, in UTF-16 code units. */
+export interface PatternProblem {
+  /** Where it begins. */
   readonly offset: number;
+  /** How long it is; 0 where something is missing. */
   readonly length: number;
+  /** What is wrong. */
   readonly message: string;
 }
 
 const ANY = "**";
 
 /**
- * Compiles a glob. A plain name covers itself and all below it; in one with stars `*` stands for any characters within
+ * A pattern. A plain name covers itself and all below it; in one with stars `*` stands for any characters within
  * one component, and `**`, as a component of its own, for any number of components, none included.
  */
-export function compileGlob(text: string): Glob {
+export function parsePattern(text: string): RepositoryPattern {
   if (!text.includes("*")) {
     return { text, covers: (repository) => repository === text || repository.startsWith(`${text}/`) };
   }
@@ -27,9 +38,28 @@ export function compileGlob(text: string): Glob {
   return { text, covers };
 }
 
-/** What is wrong with a glob; `undefined`: nothing. */
-export function findGlobProblem(text: string): GlobProblem | undefined {
-  if (text === "") return { offset: 0, length: 0, message: "expected a repository or a glob, found nothing" };
+/**
+ * Orders patterns by how exactly they mean what they cover: first those with more text before a star, then those with fewer
+ * stars, then by the alphabet.
+ */
+export function comparePatterns(a: string, b: string): number {
+  return literalLength(b) - literalLength(a) || countStars(a) - countStars(b) || (a < b ? -1 : 1);
+}
+
+function literalLength(text: string): number {
+  const star = text.indexOf("*");
+  return star < 0 ? text.length : star;
+}
+
+function countStars(text: string): number {
+  return text.split("*").length - 1;
+}
+
+/** What is wrong with a pattern; `undefined`: nothing. */
+export function findPatternProblem(text: string): PatternProblem | undefined {
+  if (text === "") {
+    return { offset: 0, length: 0, message: "expected a repository's name or a glob, found nothing" };
+  }
   let offset = 0;
   for (const component of text.split("/")) {
     const problem = findComponentProblem(component);
@@ -39,7 +69,7 @@ export function findGlobProblem(text: string): GlobProblem | undefined {
   return undefined;
 }
 
-function findComponentProblem(component: string): GlobProblem | undefined {
+function findComponentProblem(component: string): PatternProblem | undefined {
   if (component === "") return { offset: 0, length: 0, message: "a component between slashes is empty" };
   const stray = component.search(/[^a-z0-9._*-]/);
   if (stray >= 0) {

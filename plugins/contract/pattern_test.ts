@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import { assert, assertEquals } from "../../../tests/support/assert.ts";
-import { compileGlob, findGlobProblem } from "./glob.ts";
+import { assert, assertEquals } from "../../tests/support/assert.ts";
+import { comparePatterns, findPatternProblem, parsePattern } from "./pattern.ts";
 
 interface Row {
   readonly glob: string;
@@ -29,9 +29,9 @@ const ROWS: readonly Row[] = [
   { glob: "a.c", covers: ["a.c"], not: ["abc", "axc"] },
 ];
 
-Deno.test("compileGlob() covers", async (t) => {
+Deno.test("parsePattern() covers", async (t) => {
   for (const { glob, covers, not } of ROWS) {
-    const compiled = compileGlob(glob);
+    const compiled = parsePattern(glob);
     await t.step(`${glob}: ${covers.join(", ")}; not ${not.join(", ")}`, () => {
       for (const name of covers) assertEquals(compiled.covers(name), true, name);
       for (const name of not) assertEquals(compiled.covers(name), false, name);
@@ -39,7 +39,7 @@ Deno.test("compileGlob() covers", async (t) => {
   }
 });
 
-Deno.test("compileGlob() covers what a naive matcher covers", () => {
+Deno.test("parsePattern() covers what a naive matcher covers", () => {
   const component = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 4 });
   const globComponent = fc.oneof(
     fc.constant("**"),
@@ -54,30 +54,30 @@ Deno.test("compileGlob() covers what a naive matcher covers", () => {
     fc.property(glob, name, (glob, name) => {
       const expected = coversNaively(glob, name);
       covered += Number(expected);
-      assertEquals(compileGlob(glob).covers(name), expected);
+      assertEquals(parsePattern(glob).covers(name), expected);
     }),
     { numRuns: 20_000 },
   );
   assert(covered > 1_000, `only ${covered} pairs fit`);
 });
 
-Deno.test("compileGlob() is quick with many stars", () => {
-  const inside = compileGlob(`${"a*".repeat(60)}b`);
-  const across = compileGlob(`${"**/a/".repeat(40)}b`);
+Deno.test("parsePattern() is quick with many stars", () => {
+  const inside = parsePattern(`${"a*".repeat(60)}b`);
+  const across = parsePattern(`${"**/a/".repeat(40)}b`);
   const startMs = performance.now();
   assertEquals(inside.covers("a".repeat(255)), false);
   assertEquals(across.covers("a/".repeat(127) + "c"), false);
   assert(performance.now() - startMs < 200);
 });
 
-Deno.test("findGlobProblem() finds nothing wrong with what could cover a repository", () => {
-  for (const { glob } of ROWS) assertEquals(findGlobProblem(glob), undefined, glob);
-  assertEquals(findGlobProblem("a__b/c-d.e"), undefined);
+Deno.test("findPatternProblem() finds nothing wrong with what could cover a repository", () => {
+  for (const { glob } of ROWS) assertEquals(findPatternProblem(glob), undefined, glob);
+  assertEquals(findPatternProblem("a__b/c-d.e"), undefined);
 });
 
-Deno.test("findGlobProblem() finds", async (t) => {
+Deno.test("findPatternProblem() finds", async (t) => {
   const table: readonly (readonly [glob: string, at: readonly [number, number], message: string])[] = [
-    ["", [0, 0], "expected a repository or a glob, found nothing"],
+    ["", [0, 0], "expected a repository's name or a glob, found nothing"],
     ["/team", [0, 0], "a component between slashes is empty"],
     ["team/", [5, 0], "a component between slashes is empty"],
     ["team//app", [5, 0], "a component between slashes is empty"],
@@ -91,9 +91,26 @@ Deno.test("findGlobProblem() finds", async (t) => {
   ];
   for (const [glob, [offset, length], message] of table) {
     await t.step(`${JSON.stringify(glob)}: ${message}`, () => {
-      assertEquals(findGlobProblem(glob), { offset, length, message });
+      assertEquals(findPatternProblem(glob), { offset, length, message });
     });
   }
+});
+
+Deno.test("comparePatterns() puts the more particular first", () => {
+  const sorted = [
+    "team/app-*",
+    "team/app",
+    "team/app*",
+    "team/a*",
+    "team/*",
+    "team/**",
+    "team",
+    "*/app",
+    "*",
+    "*/*",
+  ];
+  assertEquals(sorted.toReversed().toSorted(comparePatterns).slice(0, 7), sorted.slice(0, 7));
+  assertEquals(["**", "*", "*/app", "a*"].toSorted(comparePatterns), ["a*", "*", "*/app", "**"]);
 });
 
 /** The definition, word by word. */
