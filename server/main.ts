@@ -53,6 +53,8 @@ async function serve(paths: readonly string[] | undefined, flags: ServeFlags): P
   };
   let read = await readConfig(source);
   const log = createLog(() => read.config.log.level);
+  // The first listener for a signal comes before the first connection: the runtime cannot set it up when no descriptors are left.
+  const signalled = untilSignal();
   const server = await createServer(read, log);
   const listener = listen(await listenOptions(read.config), server.fetch);
   const onReplaced = (next: ReadConfig) => void (read = next);
@@ -60,7 +62,7 @@ async function serve(paths: readonly string[] | undefined, flags: ServeFlags): P
   warnIfOpen(read.config, log);
   announce(listener.url);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => void reloader.reload());
-  await untilSignal();
+  await signalled;
   log.info("Stopping: requests under way may end");
   await reloader.stop();
   await listener.close(STOP_GRACE_MS);

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { RE2JS } from "@bufbuild/re2";
 import { boolean, choice, duration, path, scalar, text } from "./kinds.ts";
 import { defaulted, list, named, optional, required, table } from "./tables.ts";
 
@@ -11,11 +12,25 @@ const ACCESS_POLICY = table({
   rules: defaulted(list(text()), { to: [], doc: "CEL rules, evaluated in order." }),
 });
 
+const TAG_PATTERN = scalar(
+  "a tag or a regular expression (RE2)",
+  (value) => typeof value === "string" && value !== "" && isExpression(value) ? value : undefined,
+);
+
+function isExpression(text: string): boolean {
+  try {
+    RE2JS.compile(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What holds for a repository, or for all. */
 const REPOSITORY_FIELDS = {
   immutable_tags: optional(boolean, "Whether a tag, once it is set, can be neither moved nor deleted."),
   immutable_tags_exclusions: optional(
-    list(text()),
+    list(TAG_PATTERN),
     "Tags that stay movable: names, or regular expressions (RE2) such as `^dev-.*`.",
   ),
   deletes: optional(boolean, "Whether anything can be deleted, by whatever way."),
