@@ -2,6 +2,7 @@ import { ConfigError, loadConfig } from "../../server/config/mod.ts";
 import { PLUGIN_FILE, readPluginFile } from "../../server/config/plugin_file.ts";
 import { SREG } from "../../server/config/schema.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { tryCommand } from "../support/command.ts";
 import { ROOT } from "../support/registry.ts";
 import { describeFields, describeTables, type Reference } from "./reference.ts";
 
@@ -17,8 +18,19 @@ function readReference(page: string): Reference {
 }
 
 Deno.test("docs/sreg.example.toml is a configuration, and shows the defaults", async () => {
-  const config = await loadConfig({ files: ["docs/sreg.example.toml"], cwd: ROOT });
-  assertEquals(config, await loadConfig({ cwd: `${ROOT}docs` }));
+  const { policies, global: _, ...config } = await loadConfig({
+    files: ["docs/sreg.example.toml"],
+    cwd: ROOT,
+  });
+  const { policies: none, global: __, ...defaults } = await loadConfig({ cwd: `${ROOT}docs` });
+  assertEquals(config, defaults);
+  assertEquals([policies.map(({ name }) => name), none], [["cel"], []]);
+});
+
+Deno.test("docs/sreg.example.toml has a policy whose cases are good", async () => {
+  const args = ["policy", "test", "docs/sreg.example.cases.toml", "-c", "docs/sreg.example.toml"];
+  const run = await tryCommand(Deno.execPath(), ["run", "-A", "cli/main.ts", ...args], { cwd: ROOT });
+  assertEquals({ success: run.success, stderr: run.stderr }, { success: true, stderr: "" }, run.stdout);
 });
 
 Deno.test("docs/sreg.example.toml names every key of sreg.toml", async () => {

@@ -1,0 +1,170 @@
+/** A registry with people of different rights, what they show, and what its store holds. */
+
+import { decodeJwt, importJWK, SignJWT } from "jose";
+import { identityTables } from "../support/identities.ts";
+import { type Answer, digestOf, RegistryClient, type Sent } from "../support/client.ts";
+import { type RunningRegistry, startRegistry } from "../support/registry.ts";
+
+/** Who there is. */
+export const USERS = ["reader", "writer", "admin"] as const;
+
+/** Everybody reads what is public, readers and writers what is the team's; the admin may do everything everywhere. */
+export const ROLES = `
+[role.read]
+verbs = ["pull"]
+repositories = ["team"]
+[role.write]
+verbs = ["pull", "push"]
+repositories = ["team"]
+[role.browse]
+verbs = ["pull"]
+repositories = ["public"]
+[role.self]
+verbs = ["own-tokens"]
+[[binding]]
+role = "read"
+users = ["reader"]
+[[binding]]
+role = "write"
+users = ["writer"]
+[[binding]]
+role = "admin"
+users = ["admin"]
+[[binding]]
+role = "browse"
+users = ["*"]
+[[binding]]
+role = "self"
+groups = ["authenticated"]
+`;
+
+/** Lets a test say from which address each request comes. */
+export const PROXIED = `[server]\ntrusted_proxies = ["127.0.0.1", "::1"]\n`;
+
+/** A registry that runs, and clients of it. */
+export interface Scene extends AsyncDisposable {
+  readonly registry: RunningRegistry;
+  /** A client that shows nothing. */
+  readonly nobody: RegistryClient;
+  /** A client that shows a user name and `<name>-password`, or another password. */
+  as(username: string, password?: string): RegistryClient;
+  /** A client that shows a token. */
+  bearing(token: string): RegistryClient;
+  /** A token of the token service for a user. */
+  tokenOf(username: string, ...scopes: readonly string[]): Promise<string>;
+}
+
+/** What to start. */
+export interface SceneOptions {
+  /** Text of the configuration before the tables of identities and roles. */
+  readonly config?: string;
+  /** Further arguments of `sreg serve`. */
+  readonly args?: readonly string[];
+}
+
+/** Starts a registry in which `USERS` have `ROLES`. */
+export async function startScene({ config = "", args = [] }: SceneOptions = {}): Promise<Scene> {
+  const text = `${PROXIED}${config}\n${await identityTables(USERS)}${ROLES}`;
+  return sceneOf(await startRegistry({ config: text, args }));
+}
+
+/** Clients of a registry that runs already. */
+export function sceneOf(registry: RunningRegistry): Scene {
+  const { url } = registry;
+  const as = (username: string, password?: string) => new ShowingClient(url, basic(username, password));
+  return {
+    registry,
+    nobody: new RegistryClient(url),
+    as,
+    bearing: (token) => new ShowingClient(url, `Bearer ${token}`),
+    async tokenOf(username, ...scopes) {
+      const query = new URLSearchParams(scopes.map((scope) => ["scope", scope]));
+      return (await as(username).get(`/token?${query}`)).json().token;
+    },
+    [Symbol.asyncDispose]: async () => void await registry.stop(),
+  };
+}
+
+/** `Authorization` for a user name, and `<name>-password` or another password. */
+export function basic(username: string, password = `${username}-password`): string {
+  return `Basic ${new TextEncoder().encode(`${username}:${password}`).toBase64()}`;
+}
+
+/** Shows the same credential with every request that shows none of its own. */
+class ShowingClient extends RegistryClient {
+  readonly #authorization: string;
+
+  constructor(url: string, authorization: string) {
+    super(url);
+    this.#authorization = authorization;
+  }
+
+  override send(method: string, path: string, sent: Sent = {}): Promise<Answer> {
+    return super.send(method, path, {
+      ...sent,
+      headers: { Authorization: this.#authorization, ...sent.headers },
+    });
+  }
+}
+
+/** Every object of a registry's store: its path, and the digest of its bytes. */
+export async function storeOf(folder: string): Promise<Readonly<Record<string, string>>> {
+  const found: Record<string, string> = {};
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (!isDirectory) found[name] = digestOf(await Deno.readFile(path));
+    else {for (const [below, digest] of Object.entries(await storeOf(path))) {
+        found[`${name}/${below}`] = digest;
+      }}
+  }
+  return Object.fromEntries(Object.entries(found).sort(([a], [b]) => a < b ? -1 : 1));
+}
+
+/** Signs tokens by the key that the registry itself signs with. */
+export interface Forge {
+  readonly keyId: string;
+  readonly publicJwk: JsonWebKey;
+  readonly privateKey: CryptoKey;
+  /** A token like `token`, with another payload or header. */
+  resign(token: string, payload?: object, header?: object): Promise<string>;
+}
+
+/** The key in the registry's store. */
+export async function openForge({ dataDir }: RunningRegistry): Promise<Forge> {
+  const folder = `${dataDir}/access/signing`;
+  const [{ name }] = Deno.readDirSync(folder).toArray() as [Deno.DirEntry];
+  const { keyId, privateJwk, publicJwk } = JSON.parse(await Deno.readTextFile(`${folder}/${name}`));
+  const privateKey = await importJWK(privateJwk, "ES256") as CryptoKey;
+  return {
+    keyId,
+    publicJwk,
+    privateKey,
+    resign: (token, payload = {}, header = {}) =>
+      new SignJWT({ ...decodeJwt(token), ...payload })
+        .setProtectedHeader({ alg: "ES256", typ: "JWT", kid: keyId, ...header }).sign(privateKey),
+  };
+}
+
+/** Sends the bytes of a request, and reads all that comes until the server closes. */
+export async function exchange(host: string, request: string): Promise<string> {
+  const { hostname, port } = new URL(`http://${host}`);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  let answer = "";
+  const reading = (async () => {
+    const decoder = new TextDecoder();
+    const buffer = new Uint8Array(65_536);
+    for (let count = await connection.read(buffer); count !== null; count = await connection.read(buffer)) {
+      answer += decoder.decode(buffer.subarray(0, count), { stream: true });
+    }
+  })();
+  try {
+    for (let rest = new TextEncoder().encode(request); rest.length > 0;) {
+      rest = rest.subarray(await connection.write(rest));
+    }
+    await reading;
+  } catch {
+    // The server may close before it has read everything.
+    await reading.catch(() => {});
+  }
+  return answer;
+}
