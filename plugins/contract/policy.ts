@@ -43,7 +43,7 @@ export interface PolicyAnswer {
   readonly rule: string;
   /** Why, in a few words, for the log and for `sregctl policy`: never for a client. */
   readonly reason: string;
-  /** Something went wrong while the rule was looked at, and the answer is a denial because of that; for the log. */
+  /** Something went wrong while the rule was looked at, and the answer is what is to be then; for the log. */
   readonly warning?: string;
   /** How long the same answer holds for the same question but for its time, in milliseconds; absent: only now. */
   readonly cacheForMs?: number;
