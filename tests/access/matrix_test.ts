@@ -1,7 +1,7 @@
 import { ADMIN_ROUTES } from "../../server/admin/routes.ts";
 import { ROUTES } from "../../server/api/routes.ts";
 import { assertEquals } from "../support/assert.ts";
-import { type Answer, contentOf, digestOf, imageOf, OCI_MANIFEST, type RegistryClient } from "../support/client.ts";
+import { type Answer, contentOf, imageOf, OCI_MANIFEST, type RegistryClient } from "../support/client.ts";
 import type { Sent } from "../support/client.ts";
 import {
   type Place,
@@ -13,7 +13,7 @@ import {
   type Verdict,
   verdictOf,
 } from "./rights.ts";
-import { basic, openForge, type Scene, startScene, storeOf } from "./scene.ts";
+import { basic, exchange, openForge, type Scene, startScene, storeOf } from "./scene.ts";
 
 const PARALLEL = 32;
 
@@ -30,19 +30,28 @@ interface Cell {
   readonly verdict: Verdict;
 }
 
-/** The words of paths, what a request is asked with, and what it carries. */
+type Texts = Readonly<Record<string, string>>;
+
+/** The words of a request's path, its query, and what it carries. */
 interface Prepared extends Sent {
-  readonly words: Readonly<Record<string, string>>;
+  readonly words?: Texts;
   readonly query?: string;
+}
+
+/** Who is about to send a request, and where. */
+interface Asking {
+  readonly client: RegistryClient;
+  readonly admin: RegistryClient;
+  readonly name: string;
 }
 
 /** What there is to be asked for. */
 interface Stage {
   readonly scene: Scene;
   readonly admin: RegistryClient;
-  readonly senders: Readonly<Record<SenderName, (path: string) => RegistryClient>>;
-  /** Words for paths in each place, of what no request may change. */
-  readonly words: Readonly<Record<Place, Readonly<Record<string, string>>>>;
+  readonly senders: Readonly<Record<SenderName, () => RegistryClient>>;
+  /** Words for paths in each place, of what is there. */
+  readonly words: Readonly<Record<Place, Texts>>;
 }
 
 Deno.test("The matrix knows every row of the route table", () => {
@@ -53,13 +62,13 @@ Deno.test("The matrix knows every row of the route table", () => {
 });
 
 for (const [setting, formatChallenge] of Object.entries(CHALLENGES)) {
-  Deno.test(`With challenges = ${setting}`, async (t) => {
+  Deno.test(`Every row of the route table, with challenges = ${setting}`, async (t) => {
     await using scene = await startScene({ config: `[access]\nchallenges = ${setting}` });
     const stage = await setStage(scene);
     const format = ({ row, place, verdict }: Cell) =>
       formatLine(row, place, {
         status: verdict.status,
-        code: codeOf(verdict),
+        code: codeOf(verdict, row),
         challenge: verdict.challenge === undefined
           ? null
           : formatChallenge(`${scene.registry.url}/token`, verdict.challenge),
@@ -68,12 +77,14 @@ for (const [setting, formatChallenge] of Object.entries(CHALLENGES)) {
       const cells = cellsOf(SENDERS[name]);
       const refused = cells.filter(({ verdict }) => verdict.status >= 400);
       const served = cells.filter(({ verdict }) => verdict.status < 400);
-      await t.step(`${name} is refused ${refused.length} requests, which change nothing`, async () => {
-        const before = await storeOf(scene.registry.dataDir);
-        const lines = await mapParallel(refused, (cell) => sendRefused(stage, name, cell));
-        assertEquals(lines, refused.map(format));
-        assertEquals(await storeOf(scene.registry.dataDir), before);
-      });
+      if (refused.length > 0) {
+        await t.step(`${name} is refused ${refused.length} requests, which change nothing`, async () => {
+          const before = await storeOf(scene.registry.dataDir);
+          const lines = await mapParallel(refused, (cell) => sendRefused(stage, name, cell));
+          assertEquals(lines, refused.map(format));
+          assertEquals(await storeOf(scene.registry.dataDir), before);
+        });
+      }
       if (served.length === 0) continue;
       await t.step(`${name} is served ${served.length}`, async () => {
         const lines = await mapParallel(served, (cell) => sendServed(stage, name, cell));
@@ -88,7 +99,8 @@ Deno.test("A blob is mounted", async (t) => {
   const admin = scene.as("admin");
   const push = ["repository:team/app:pull,push"];
   const writer = scene.as("writer");
-  const asToken = async (...scopes: string[]) => scene.bearing(await scene.tokenOf("writer", ...push, ...scopes));
+  const asToken = async (...scopes: string[]) =>
+    scene.bearing(await scene.tokenOf("writer", ...push, ...scopes));
   const cases: [name: string, sender: RegistryClient, source: Place, from: boolean, status: number][] = [
     ["from a repository that the writer reads", writer, "public/app", true, 201],
     ["from wherever the writer reads it", writer, "public/app", false, 201],
@@ -114,13 +126,8 @@ Deno.test("A blob is mounted", async (t) => {
 
 Deno.test("Each challenge is a header of its own", async () => {
   await using scene = await startScene({ config: '[access]\nchallenges = ["basic", "bearer"]' });
-  using connection = await Deno.connect({
-    hostname: "127.0.0.1",
-    port: Number(new URL(scene.registry.url).port),
-  });
-  const request = `GET /v2/ HTTP/1.1\r\nHost: ${scene.registry.host}\r\nConnection: close\r\n\r\n`;
-  await connection.write(new TextEncoder().encode(request));
-  const text = await new Response(connection.readable).text();
+  const { host } = scene.registry;
+  const text = await exchange(host, `GET /v2/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
   assertEquals(text.split("\r\n").filter((line) => /^www-authenticate:/i.test(line)), [
     'WWW-Authenticate: Basic realm="sreg", charset="UTF-8"',
     `WWW-Authenticate: Bearer realm="${scene.registry.url}/token",service="sreg"`,
@@ -139,13 +146,14 @@ function cellsOf(sender: Sender): Cell[] {
 
 async function setStage(scene: Scene): Promise<Stage> {
   const admin = scene.as("admin");
-  const words = Object.fromEntries(await Promise.all(["", ...REPOSITORIES].map(async (name) => {
-    const created = await createToken(admin, "/admin/v1/tokens");
-    if (name === "") return [name, { token: created }];
-    const image = await admin.pushImage(name, "v1");
-    const upload = lastPartOf(await admin.startUpload(name));
-    return [name, { name, reference: "v1", digest: digestOf(contentOf(`layer of ${name}`).bytes), upload, image }];
-  })));
+  const words = Object.fromEntries(
+    await Promise.all(["", ...REPOSITORIES].map(async (name) => {
+      if (name === "") return [name, await createToken(admin, "/admin/v1/tokens")];
+      await admin.pushImage(name, "v1");
+      const { digest } = contentOf(`layer of ${name}`);
+      return [name, { name, reference: "v1", digest, ...await beginUpload(admin, name) }];
+    })),
+  );
   const scopes = [
     ...REPOSITORIES.map((name) => `repository:${name}:pull,push,delete`),
     "registry:catalog:*",
@@ -154,7 +162,9 @@ async function setStage(scene: Scene): Promise<Stage> {
     scene.tokenOf("writer", "repository:team/other:pull,push"),
     ...["reader", "writer", "admin"].map((user) => scene.tokenOf(user, ...scopes)),
   ]) as [string, string, string, string];
-  const expired = await (await openForge(scene.registry)).resign(root, { exp: Math.floor(Date.now() / 1000) - 1 });
+  const expired = await (await openForge(scene.registry)).resign(root, {
+    exp: Math.floor(Date.now() / 1000) - 1,
+  });
   let addresses = 0;
   const always = (client: RegistryClient) => () => client;
   return {
@@ -164,10 +174,10 @@ async function setStage(scene: Scene): Promise<Stage> {
     senders: {
       "nobody": always(scene.nobody),
       // Each guess comes from an address of its own, so that none is one too many.
-      "a wrong password": () => withHeaders(scene.nobody, {
-        "Authorization": basic("reader", "wrong"),
-        "X-Forwarded-For": `10.0.${addresses >> 8}.${addresses++ & 255}`,
-      }),
+      "a wrong password": () => {
+        const address = `10.0.${addresses >> 8}.${addresses++ & 255}`;
+        return scene.showing({ "Authorization": basic("reader", "wrong"), "X-Forwarded-For": address });
+      },
       "an expired token": always(scene.bearing(expired)),
       "a token for another repository": always(scene.bearing(foreign)),
       "the reader": always(scene.as("reader")),
@@ -178,4 +188,152 @@ async function setStage(scene: Scene): Promise<Stage> {
       "the admin's token": always(scene.bearing(root)),
     },
   };
+}
+
+async function sendRefused(
+  { words, senders }: Stage,
+  name: SenderName,
+  { row, place }: Cell,
+): Promise<string> {
+  const carried = REFUSED[row]?.(place) ?? {};
+  return formatLine(
+    row,
+    place,
+    factsOf(row, await send(senders[name](), row, { words: words[place], ...carried })),
+  );
+}
+
+async function sendServed(
+  { admin, words, senders }: Stage,
+  name: SenderName,
+  { row, place }: Cell,
+): Promise<string> {
+  const client = senders[name]();
+  const prepared = await SERVED[row]?.({ client, admin, name: place }) ?? {};
+  const all = { ...prepared, words: { ...words[place], ...prepared.words } };
+  return formatLine(row, place, factsOf(row, await send(client, row, all)));
+}
+
+function send(
+  client: RegistryClient,
+  row: string,
+  { words = {}, query = "", ...sent }: Prepared,
+): Promise<Answer> {
+  const [method, path] = row.split(" ") as [string, string];
+  return client.send(method, path.replaceAll(/<(\w+)>/g, (_, word) => words[word]!) + query, sent);
+}
+
+/** What would change something, were it not refused. */
+const REFUSED: Readonly<Record<string, (name: string) => Prepared>> = {
+  "POST /v2/<name>/blobs/uploads/": () => monolithic("refused"),
+  "PATCH /v2/<name>/blobs/uploads/<upload>": () => ({ body: "refused" }),
+  "PUT /v2/<name>/blobs/uploads/<upload>": () => monolithic("refused"),
+  "PUT /v2/<name>/manifests/<reference>": manifestFor,
+  "POST /token": () => TOKEN_FORM,
+  "POST /admin/v1/me/tokens": () => TOKEN_ORDER,
+  "POST /admin/v1/policy/decide": () => QUESTIONS,
+  "POST /admin/v1/tokens": () => TOKEN_ORDER,
+};
+
+/** What makes a request succeed. */
+const SERVED: Readonly<Record<string, (asking: Asking) => Prepared | Promise<Prepared>>> = {
+  "GET /v2/<name>/blobs/uploads/<upload>": ownUpload,
+  "HEAD /v2/<name>/blobs/uploads/<upload>": ownUpload,
+  "DELETE /v2/<name>/blobs/uploads/<upload>": ownUpload,
+  "PATCH /v2/<name>/blobs/uploads/<upload>": async (asking) => ({
+    ...await ownUpload(asking),
+    body: "served",
+  }),
+  "PUT /v2/<name>/blobs/uploads/<upload>": async (asking) => ({
+    ...await ownUpload(asking),
+    ...monolithic("served"),
+  }),
+  "DELETE /v2/<name>/blobs/<digest>": async ({ admin, name }) => {
+    const { digest } = await admin.pushBlob(name, contentOf(crypto.randomUUID()));
+    return { words: { digest } };
+  },
+  "PUT /v2/<name>/manifests/<reference>": ({ name }) => ({
+    ...manifestFor(name),
+    words: { reference: "v2" },
+  }),
+  "DELETE /v2/<name>/manifests/<reference>": async ({ admin, name }) => {
+    const reference = crypto.randomUUID();
+    await admin.pushImage(name, reference);
+    return { words: { reference } };
+  },
+  "POST /token": () => TOKEN_FORM,
+  "POST /admin/v1/me/tokens": () => TOKEN_ORDER,
+  "POST /admin/v1/me/tokens/<token>/rotate": ownToken,
+  "DELETE /admin/v1/me/tokens/<token>": ownToken,
+  "POST /admin/v1/policy/decide": () => QUESTIONS,
+  "POST /admin/v1/tokens": () => TOKEN_ORDER,
+  "POST /admin/v1/tokens/<token>/rotate": ownToken,
+  "DELETE /admin/v1/tokens/<token>": ownToken,
+};
+
+const TOKEN_FORM: Prepared = { body: new URLSearchParams({ grant_type: "client_credentials" }) };
+
+const TOKEN_ORDER: Prepared = {
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify({ name: "laptop" }),
+};
+
+const QUESTIONS: Prepared = { ...TOKEN_ORDER, body: JSON.stringify({ questions: [] }) };
+
+function monolithic(text: string): Prepared {
+  return { query: `?digest=${contentOf(text).digest}`, body: text };
+}
+
+function manifestFor(name: string): Prepared {
+  const { bytes } = imageOf(contentOf(`config of ${name}`), [], { annotations: { changed: "yes" } });
+  return { headers: { "Content-Type": OCI_MANIFEST }, body: bytes };
+}
+
+async function ownUpload({ client, name }: Asking): Promise<Prepared> {
+  return { words: await beginUpload(client, name) };
+}
+
+async function ownToken({ client }: Asking): Promise<Prepared> {
+  return { words: await createToken(client, "/admin/v1/me/tokens") };
+}
+
+async function beginUpload(client: RegistryClient, name: string): Promise<Texts> {
+  const location = await client.startUpload(name);
+  return { upload: location.slice(location.lastIndexOf("/") + 1) };
+}
+
+async function createToken(client: RegistryClient, path: string): Promise<Texts> {
+  return { token: (await client.send("POST", path, TOKEN_ORDER)).json().id };
+}
+
+interface Facts {
+  readonly status: number;
+  readonly code: string | null;
+  readonly challenge: string | null;
+}
+
+function factsOf(row: string, { status, headers, json }: Answer): Facts {
+  const isRefused = status >= 400;
+  const shown = ["Docker-Content-Digest", "Location", "Link", "ETag"].filter((header) => headers.has(header));
+  if (isRefused && shown.length > 0) throw new Error(`${row} was refused, and showed ${shown}`);
+  const code = isRefused && !row.startsWith("HEAD ") ? json().errors[0].code : null;
+  return { status, code, challenge: headers.get("WWW-Authenticate") };
+}
+
+function codeOf({ status }: Verdict, row: string): string | null {
+  if (status < 400 || row.startsWith("HEAD ")) return null;
+  return status === 401 ? "UNAUTHORIZED" : "DENIED";
+}
+
+function formatLine(row: string, place: Place, { status, code, challenge }: Facts): string {
+  return [row.replace("<name>", place), status, code, challenge].filter((part) => part !== null).join(" ");
+}
+
+async function mapParallel<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  await Promise.all(Array.from({ length: PARALLEL }, async () => {
+    for (let at = next++; at < items.length; at = next++) results[at] = await map(items[at]!);
+  }));
+  return results;
 }

@@ -60,6 +60,8 @@ export const ROWS: Readonly<Record<string, readonly [need: Need, status: number]
   "POST /admin/v1/me/tokens/<token>/rotate": ["own", 200],
   "DELETE /admin/v1/me/tokens/<token>": ["own", 204],
 
+  "POST /admin/v1/policy/decide": ["admin", 200],
+
   "GET /admin/v1/tokens": ["admin", 200],
   "HEAD /admin/v1/tokens": ["admin", 200],
   "POST /admin/v1/tokens": ["admin", 201],
@@ -99,7 +101,6 @@ export const SENDERS = {
 export type SenderName = keyof typeof SENDERS;
 
 const RIGHTS: Readonly<Record<User, Readonly<Record<Place, readonly Need[]>>>> = {
-  // That the anonymous may see the version is no use: /v2/ asks who they are.
   nobody: { "": ["catalog"], "public/app": ["pull"], "team/app": [], "secret/app": [] },
   reader: {
     "": ["version", "catalog", "own"],

@@ -1,7 +1,7 @@
 /** A registry with people of different rights, what they show, and what its store holds. */
 
 import { decodeJwt, importJWK, SignJWT } from "jose";
-import { identityTables } from "../support/identities.ts";
+import { hashArgon2id } from "../password/hashes.ts";
 import { type Answer, digestOf, RegistryClient, type Sent } from "../support/client.ts";
 import { type RunningRegistry, startRegistry } from "../support/registry.ts";
 
@@ -17,10 +17,8 @@ repositories = ["team"]
 verbs = ["pull", "push"]
 repositories = ["team"]
 [role.browse]
-verbs = ["pull"]
+verbs = ["get-blob", "get-manifest", "get-referrers", "list-tags", "list-catalog"]
 repositories = ["public"]
-[role.self]
-verbs = ["own-tokens"]
 [[binding]]
 role = "read"
 users = ["reader"]
@@ -33,9 +31,6 @@ users = ["admin"]
 [[binding]]
 role = "browse"
 users = ["*"]
-[[binding]]
-role = "self"
-groups = ["authenticated"]
 `;
 
 /** Lets a test say from which address each request comes. */
@@ -46,6 +41,8 @@ export interface Scene extends AsyncDisposable {
   readonly registry: RunningRegistry;
   /** A client that shows nothing. */
   readonly nobody: RegistryClient;
+  /** A client that sends headers with every request. */
+  showing(headers: Readonly<Record<string, string>>): RegistryClient;
   /** A client that shows a user name and `<name>-password`, or another password. */
   as(username: string, password?: string): RegistryClient;
   /** A client that shows a token. */
@@ -64,19 +61,32 @@ export interface SceneOptions {
 
 /** Starts a registry in which `USERS` have `ROLES`. */
 export async function startScene({ config = "", args = [] }: SceneOptions = {}): Promise<Scene> {
-  const text = `${PROXIED}${config}\n${await identityTables(USERS)}${ROLES}`;
+  const passwords = Object.fromEntries(USERS.map((username) => [username, `${username}-password`]));
+  const text = `${PROXIED}${config}\n${await identitiesOf(passwords)}${ROLES}`;
   return sceneOf(await startRegistry({ config: text, args }));
+}
+
+/** The tables of identities with these passwords, by user name. */
+export async function identitiesOf(passwords: Readonly<Record<string, string>>): Promise<string> {
+  const tables = await Promise.all(
+    Object.entries(passwords).map(async ([username, password]) =>
+      `[identity.${username}]\nusername = "${username}"\npassword = "${await hashArgon2id(password)}"\n`
+    ),
+  );
+  return tables.join("");
 }
 
 /** Clients of a registry that runs already. */
 export function sceneOf(registry: RunningRegistry): Scene {
   const { url } = registry;
-  const as = (username: string, password?: string) => new ShowingClient(url, basic(username, password));
+  const showing = (headers: Readonly<Record<string, string>>) => new ShowingClient(url, headers);
+  const as = (username: string, password?: string) => showing({ Authorization: basic(username, password) });
   return {
     registry,
     nobody: new RegistryClient(url),
+    showing,
     as,
-    bearing: (token) => new ShowingClient(url, `Bearer ${token}`),
+    bearing: (token) => showing({ Authorization: `Bearer ${token}` }),
     async tokenOf(username, ...scopes) {
       const query = new URLSearchParams(scopes.map((scope) => ["scope", scope]));
       return (await as(username).get(`/token?${query}`)).json().token;
@@ -90,20 +100,17 @@ export function basic(username: string, password = `${username}-password`): stri
   return `Basic ${new TextEncoder().encode(`${username}:${password}`).toBase64()}`;
 }
 
-/** Shows the same credential with every request that shows none of its own. */
+/** Sends the same headers with every request, unless it has others under their names. */
 class ShowingClient extends RegistryClient {
-  readonly #authorization: string;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(url: string, authorization: string) {
+  constructor(url: string, headers: Readonly<Record<string, string>>) {
     super(url);
-    this.#authorization = authorization;
+    this.#headers = headers;
   }
 
   override send(method: string, path: string, sent: Sent = {}): Promise<Answer> {
-    return super.send(method, path, {
-      ...sent,
-      headers: { Authorization: this.#authorization, ...sent.headers },
-    });
+    return super.send(method, path, { ...sent, headers: { ...this.#headers, ...sent.headers } });
   }
 }
 
