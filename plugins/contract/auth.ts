@@ -15,6 +15,7 @@ export type Credential =
 
 /** Who is asking. */
 export interface AuthQuestion {
+  /** What the client showed. */
   readonly credential: Credential;
   /** The client's certificate, which was verified; `null` where there is none. */
   readonly certificate: ClientCertificate | null;
@@ -46,15 +47,19 @@ export type AuthAnswer =
 
 /** An identity that is kept in the registry's store. */
 export interface StoredIdentity {
+  /** What it is kept under. */
   readonly id: string;
+  /** The name it signs in with. */
   readonly username: string;
   /** In PHC form: `$argon2id$…`; or bcrypt's: `$2y$…`. */
   readonly passwordHash: string;
+  /** The groups that it is in. */
   readonly groups: readonly string[];
 }
 
 /** An identity as it is now. */
 export interface RecalledIdentity {
+  /** Who it is now. */
   readonly identity: KnownIdentity;
   /** Changes whenever what the identity proves itself by changes: tokens that were issued before are worth nothing then. */
   readonly generation: string;

@@ -25,6 +25,7 @@ export type JsonValue = string | number | boolean | null | readonly JsonValue[] 
 
 /** An object that JSON can hold. */
 export interface JsonObject {
+  /** A member, by its name. */
   readonly [key: string]: JsonValue;
 }
 
@@ -34,6 +35,7 @@ export interface Identity {
   readonly id: string | null;
   /** The name that people know it by. */
   readonly username: string | null;
+  /** The groups that it is in. */
   readonly groups: readonly string[];
   /** What an outside provider says of it, by the provider's names. */
   readonly claims: JsonObject;

@@ -9,6 +9,7 @@ import type { Identity } from "./identity.ts";
 
 /** What somebody wants to do. */
 export interface PolicyQuestion {
+  /** Who wants to. */
   readonly identity: Identity;
   /** The action: `get-manifest`, `put-manifest`, `list-catalog`, `admin.…`: docs/policies.md lists them. */
   readonly action: string;
@@ -65,6 +66,7 @@ export interface PolicyProblem {
   readonly path: readonly string[];
   /** The part of that text that is wrong, in UTF-16 code units. */
   readonly offset: number;
+  /** How long that part is; 0: the whole value. */
   readonly length: number;
   /** What is wrong: `unknown variable "identity.usernam", did you mean "identity.username"?` */
   readonly message: string;

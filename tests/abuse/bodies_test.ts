@@ -14,7 +14,11 @@ async function connect() {
   const socket = await Deno.connect({ hostname, port: Number(port) });
   return {
     socket,
-    send: async (text: string) => void await socket.write(new TextEncoder().encode(text)),
+    send: async (text: string) => {
+      for (let bytes = new TextEncoder().encode(text); bytes.length > 0;) {
+        bytes = bytes.subarray(await socket.write(bytes));
+      }
+    },
     /** All that comes until the server ends the connection, or `bytes` at least. */
     receive: async () => {
       const buffer = new Uint8Array(65_536);
