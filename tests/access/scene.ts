@@ -1,6 +1,6 @@
 /** A registry with people of different rights, what they show, and what its store holds. */
 
-import { decodeJwt, importJWK, SignJWT } from "jose";
+import { decodeJwt, type JWK } from "jose";
 import { hashArgon2id } from "../password/hashes.ts";
 import { type Answer, digestOf, RegistryClient, type Sent } from "../support/client.ts";
 import { type RunningRegistry, startRegistry } from "../support/registry.ts";
@@ -127,29 +127,38 @@ export async function storeOf(folder: string): Promise<Readonly<Record<string, s
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => a < b ? -1 : 1));
 }
 
-/** Signs tokens by the key that the registry itself signs with. */
+/** The key that the registry itself signs tokens with. */
 export interface Forge {
   readonly keyId: string;
-  readonly publicJwk: JsonWebKey;
-  readonly privateKey: CryptoKey;
+  readonly publicJwk: JWK;
   /** A token like `token`, with another payload or header. */
   resign(token: string, payload?: object, header?: object): Promise<string>;
 }
 
-/** The key in the registry's store. */
+/** Opens the registry's store and takes the key out of it. */
 export async function openForge({ dataDir }: RunningRegistry): Promise<Forge> {
   const folder = `${dataDir}/access/signing`;
   const [{ name }] = Deno.readDirSync(folder).toArray() as [Deno.DirEntry];
   const { keyId, privateJwk, publicJwk } = JSON.parse(await Deno.readTextFile(`${folder}/${name}`));
-  const privateKey = await importJWK(privateJwk, "ES256") as CryptoKey;
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("jwk", privateJwk, algorithm, false, ["sign"]);
   return {
     keyId,
     publicJwk,
-    privateKey,
-    resign: (token, payload = {}, header = {}) =>
-      new SignJWT({ ...decodeJwt(token), ...payload })
-        .setProtectedHeader({ alg: "ES256", typ: "JWT", kid: keyId, ...header }).sign(privateKey),
+    async resign(token, payload = {}, header = {}) {
+      const head = { alg: "ES256", typ: "JWT", kid: keyId, ...header };
+      const text = `${formatPart(head)}.${formatPart({ ...decodeJwt(token), ...payload })}`;
+      const signature = await crypto.subtle.sign(algorithm, key, new TextEncoder().encode(text));
+      return `${text}.${new Uint8Array(signature).toBase64(BASE64URL)}`;
+    },
   };
+}
+
+const BASE64URL = { alphabet: "base64url", omitPadding: true } as const;
+
+/** A part of a token: JSON in base64url. */
+export function formatPart(value: object): string {
+  return new TextEncoder().encode(JSON.stringify(value)).toBase64(BASE64URL);
 }
 
 /** Sends the bytes of a request, and reads all that comes until the server closes. */
