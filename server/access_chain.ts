@@ -19,14 +19,18 @@ export interface ChainSource {
   readonly config: Config;
   readonly sources: Pick<ConfigSources, "problemAt">;
   readonly log: Log;
+  /** Whether the registry's store has identities with passwords. */
+  readonly hasStored?: boolean;
 }
 
 /**
  * Starts the plugins that decide access. Fails where one does not start, and with a `ConfigError` where a policy finds
  * something wrong in what it was told.
  */
-export async function startAccessChain({ config, sources, log }: ChainSource): Promise<AccessChain> {
-  const auths = await startAll("auth", config.auths, log);
+export async function startAccessChain(source: ChainSource): Promise<AccessChain> {
+  const { config, sources, log, hasStored = false } = source;
+  const isMissing = hasStored && !config.auths.includes(config.passwords);
+  const auths = await startAll("auth", isMissing ? [config.passwords, ...config.auths] : config.auths, log);
   try {
     const policies = await startAll("policy", config.policies, log);
     const close = async () => void await closeAll([...auths, ...policies]);

@@ -1,11 +1,15 @@
 import type { Storage } from "../plugins/contract/storage.ts";
 import { ADMIN_ROUTES } from "./admin/routes.ts";
+import type { StoredIdentity } from "../plugins/contract/auth.ts";
+import type { Access } from "./access/access.ts";
+import { Identities } from "./access/identities.ts";
 import { createHandler, type Handler } from "./api/handler.ts";
 import { ROUTES } from "./api/routes.ts";
 import { type AccessChain, createChainedAccess, startAccessChain } from "./access_chain.ts";
-import type { Config, ConfigSources, ReadConfig } from "./config/mod.ts";
+import type { ReadConfig } from "./config/mod.ts";
+import { watchIdentities } from "./identity_watch.ts";
 import type { Log } from "./observe/log.ts";
-import { startConfigured } from "./plugins.ts";
+import { startConfigured, type StartedPlugin } from "./plugins.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 import { repositoryRules } from "./repository_rules.ts";
 
@@ -28,7 +32,8 @@ const EXPIRY_INTERVAL_MAX_MS = 10 * 60 * 1000;
 
 /** What of a server a configuration decides: replaced as a whole, and ended when its last request has ended. */
 interface Setup {
-  readonly config: Config;
+  readonly read: ReadConfig;
+  readonly access: Access;
   readonly handler: Handler;
   readonly chain: AccessChain;
   requests: number;
@@ -36,71 +41,95 @@ interface Setup {
 }
 
 /** Starts the plugins of a configuration and the registry over them. Fails, by name and reason, where one does not start. */
-export async function createServer({ config, sources }: ReadConfig, log: Log): Promise<Server> {
-  const storage = await startConfigured("storage", config.storage, log);
+export async function createServer(read: ReadConfig, log: Log): Promise<Server> {
+  const storage = await startConfigured("storage", read.config.storage, log);
   try {
-    const rules = { current: repositoryRules(config) };
-    const registry = await createRegistry(storage.contract, {
-      openUploadsMax: config.uploads.openMax,
-      rules: {
-        isImmutable: (name, tag) => rules.current.isImmutable(name, tag),
-        allowsDelete: (name) => rules.current.allowsDelete(name),
-      },
-    });
-    const parts = { registry, storage: storage.contract, log };
-    let setup = await createSetup(config, sources, parts);
-    const stopExpiry = expireUploads(registry, {
-      idleTimeoutMs: () => setup.config.uploads.idleTimeoutMs,
-      log,
-    });
-    const close = async () => {
-      stopExpiry();
-      await setup.chain.close();
-      await storage.close();
-    };
-    return {
-      fetch: (request, connection) => serve(setup, request, connection),
-      async replace(read, commit) {
-        const next = await createSetup(read.config, read.sources, parts);
-        try {
-          commit();
-        } catch (error) {
-          await next.chain.close();
-          throw error;
-        }
-        const last = setup;
-        setup = next;
-        rules.current = repositoryRules(read.config);
-        retire(last);
-      },
-      close,
-      [Symbol.asyncDispose]: close,
-    };
+    return await createServerOver(storage, read, log);
   } catch (error) {
     await storage.close();
     throw error;
   }
 }
 
+async function createServerOver(
+  { contract: storage, close: closeStorage }: StartedPlugin<"storage">,
+  read: ReadConfig,
+  log: Log,
+): Promise<Server> {
+  const rules = { current: repositoryRules(read.config) };
+  const registry = await createRegistry(storage, {
+    openUploadsMax: read.config.uploads.openMax,
+    rules: {
+      isImmutable: (name, tag) => rules.current.isImmutable(name, tag),
+      allowsDelete: (name) => rules.current.allowsDelete(name),
+    },
+  });
+  const identities = new Identities(storage);
+  const version = await identities.version();
+  const parts: SetupParts = { registry, storage, log, stored: await identities.list() };
+  let setup = await createSetup(read, parts);
+  const replace = async (next: ReadConfig, commit: () => void) => {
+    const created = await createSetup(next, parts);
+    try {
+      commit();
+    } catch (error) {
+      await created.chain.close();
+      throw error;
+    }
+    const last = setup;
+    setup = created;
+    rules.current = repositoryRules(next.config);
+    retire(last);
+  };
+  const stops = [
+    expireUploads(registry, { idleTimeoutMs: () => setup.read.config.uploads.idleTimeoutMs, log }),
+    watchIdentities(identities, {
+      version,
+      log,
+      async onChange(stored) {
+        const hadAny = parts.stored.length > 0;
+        parts.stored = stored;
+        // The first ones need somebody to check their passwords.
+        if (!hadAny) return await replace(setup.read, () => {});
+        await setup.access.replaceIdentities(stored);
+      },
+    }),
+  ];
+  const close = async () => {
+    for (const stop of stops) stop();
+    await setup.chain.close();
+    await closeStorage();
+  };
+  const fetch: Handler = (request, connection) => serve(setup, request, connection);
+  return { fetch, replace, close, [Symbol.asyncDispose]: close };
+}
+
 interface SetupParts {
   readonly registry: Registry;
   readonly storage: Storage;
   readonly log: Log;
+  /** The identities of the store, as they were read last. */
+  stored: readonly StoredIdentity[];
 }
 
-async function createSetup(config: Config, sources: ConfigSources, parts: SetupParts): Promise<Setup> {
-  const { registry, storage, log } = parts;
-  const chain = await startAccessChain({ config, sources, log });
+async function createSetup(read: ReadConfig, { registry, storage, log, stored }: SetupParts): Promise<Setup> {
+  const { config, sources } = read;
+  const chain = await startAccessChain({ config, sources, log, hasStored: stored.length > 0 });
+  const access = createChainedAccess(chain, { storage, config, log });
+  const told = stored.length > 0 ? access.replaceIdentities(stored) : undefined;
+  await told?.catch((error: Error) =>
+    log.error("Some identities of the store cannot sign in", { error: error.message })
+  );
   const { server, uploads } = config;
   const handler = createHandler({
     routes: [...ROUTES, ...ADMIN_ROUTES],
     registry,
-    access: createChainedAccess(chain, { storage, config, log }),
+    access,
     frontage: { ...server, secure: server.tls !== undefined },
     log,
     stallTimeoutMs: uploads.stallTimeoutMs,
   });
-  return { config, handler, chain, requests: 0, retired: false };
+  return { read, access, handler, chain, requests: 0, retired: false };
 }
 
 const serve = async (setup: Setup, ...request: Parameters<Handler>): Promise<Response> => {

@@ -1,4 +1,5 @@
 import type { PolicyQuestion } from "../../plugins/contract/policy.ts";
+import type { StoredIdentity } from "../../plugins/contract/auth.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { OciError } from "../oci/error.ts";
 import { AccessTokens } from "./access_tokens.ts";
@@ -39,6 +40,8 @@ export interface Access {
   /** The chain, and whether there is anybody to be: for whoever asks about others. */
   readonly policies: readonly NamedPolicy[];
   readonly hasAuth: boolean;
+  /** Takes over the identities of the store. What was verified before counts no more. */
+  replaceIdentities(stored: readonly StoredIdentity[]): Promise<void>;
   readonly tokens: TokenService;
   readonly personalTokens: PersonalTokens;
 }
@@ -71,6 +74,12 @@ export function createAccess(storage: Storage, options: AccessOptions): Access {
     policies,
     hasAuth,
     personalTokens,
+    async replaceIdentities(stored) {
+      const told = await Promise.allSettled(auths.map(({ auth }) => auth.replaceIdentities?.(stored)));
+      authenticator.forget();
+      const refused = told.find((result) => result.status === "rejected");
+      if (refused) throw refused.reason;
+    },
     tokens: new TokenService({ ...options, accessTokens, authenticator, keys }),
     async identifyRefresh(token, request) {
       return callerOf(await authenticator.refresh(token, request.certificate), request);

@@ -6,6 +6,7 @@ import {
   type PluginConfig,
   type PluginTables,
   readAuths,
+  readPasswords,
   readPolicies,
   readStorage,
   refusePatterns,
@@ -24,6 +25,8 @@ export interface Config extends Pick<SregTable, "server" | "uploads" | "log" | "
   readonly repositories: readonly (readonly [pattern: string, settings: SregTable["global"]])[];
   /** What tells who is asking, in the order in which it is asked. */
   readonly auths: readonly PluginConfig[];
+  /** What checks passwords where only the registry's store has any. */
+  readonly passwords: PluginConfig;
   /** What decides who may do what: the chain. */
   readonly policies: readonly PluginConfig[];
 }
@@ -94,6 +97,7 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
     repositories: Object.freeze([...repository].map((entry) => Object.freeze(entry))),
     storage: plugins.storage!,
     auths: Object.freeze(plugins.auths),
+    passwords: plugins.passwords!,
     policies: Object.freeze(plugins.policies),
   });
 }
@@ -113,6 +117,7 @@ const PLUGIN_TABLES = [
 
 interface ReadPlugins {
   readonly storage?: PluginConfig | undefined;
+  readonly passwords?: PluginConfig | undefined;
   readonly auths: readonly PluginConfig[];
   readonly policies: readonly PluginConfig[];
   /** What is wrong in the plugins' own files. */
@@ -129,13 +134,14 @@ async function readPlugins(
   try {
     const storage = await readStorage(tables, place);
     const auths = await readAuths(tables, place);
+    const passwords = auths.find(({ name }) => name === "password") ?? await readPasswords(tables, place);
     const adminId = overrides.admin && ADMIN_ID;
     const policies = orderPolicies(
       await readPolicies(tables, { root: place, adminId }),
       tables.access,
       place,
     );
-    return { storage, auths, policies, problems: [] };
+    return { storage, auths, passwords, policies, problems: [] };
   } catch (error) {
     if (error instanceof ConfigError) return { auths: [], policies: [], problems: error.problems };
     throw error;

@@ -82,7 +82,8 @@ options.root = { type = "path", required = true, description = "Where." }\n`,
 
 Deno.test("loadConfig() without file and flags answers the defaults", async () => {
   await using folder = await Folder.create();
-  const config = await loadConfig({ cwd: folder.path });
+  const { passwords, ...config } = await loadConfig({ cwd: folder.path });
+  assertEquals([passwords.kind, passwords.options], ["auth", {}]);
   assertEquals(config, {
     server: { bindAddress: "127.0.0.1", port: 5000, trustedProxies: [] },
     storage: {

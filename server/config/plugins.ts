@@ -52,6 +52,13 @@ export async function readStorage(tables: PluginTables, root: Place): Promise<Pl
   return plugin;
 }
 
+/** The plugin that checks passwords, for when only the registry's store has any. */
+export async function readPasswords(tables: PluginTables, root: Place): Promise<PluginConfig | undefined> {
+  const table = tables.auth.get("password") ?? { value: {}, at: root.child("auth").child("password") };
+  const [plugin] = await readPlugin("auth", { name: "password", table, declared: tables.plugin, root });
+  return plugin;
+}
+
 /** The auth plugins, in the order in which they are asked: passwords, then the tables of `[auth]`. */
 export async function readAuths(tables: PluginTables, root: Place): Promise<PluginConfig[]> {
   const identities = [...tables.identity].map(([id, identity]) => ({
