@@ -46,6 +46,8 @@ try {
 }
 
 async function serve(paths: readonly string[] | undefined, flags: ServeFlags): Promise<void> {
+  // What the store holds, keys of tokens among it, is nobody else's on this machine.
+  if (Deno.build.os !== "windows") Deno.umask(0o077);
   const readAtMs = Date.now();
   const source = {
     files: await resolveConfigFiles(Deno.cwd(), paths),

@@ -120,6 +120,8 @@ async function createSetup(read: ReadConfig, { registry, storage, log, stored }:
   await told?.catch((error: Error) =>
     log.error("Some identities of the store cannot sign in", { error: error.message })
   );
+  // The keys that sign tokens are there before the first one is asked for.
+  if (chain.auths.length > 0) await access.tokens.publicKeys();
   const { server, uploads } = config;
   const handler = createHandler({
     routes: [...ROUTES, ...ADMIN_ROUTES],
