@@ -15,7 +15,7 @@ export {
   readConfig,
   resolveConfigFiles,
 } from "./load.ts";
-export { compareConfig } from "./reload.ts";
+export { compareConfig } from "./compare.ts";
 export type { Permissions } from "./plugin_file.ts";
 export type { PluginConfig } from "./plugins.ts";
 export type { TlsConfig } from "./tls.ts";

@@ -1,7 +1,7 @@
 import { assertEquals } from "../../tests/support/assert.ts";
 import type { Config } from "./load.ts";
 import type { PluginConfig } from "./plugins.ts";
-import { compareConfig } from "./reload.ts";
+import { compareConfig } from "./compare.ts";
 
 const STORAGE: PluginConfig = {
   name: "own",
