@@ -40,6 +40,8 @@ export interface Access {
   /** The chain, and whether there is anybody to be: for whoever asks about others. */
   readonly policies: readonly NamedPolicy[];
   readonly hasAuth: boolean;
+  /** Whether a token can stand for this identity: one that an outside provider vouches for is known only while it does. */
+  canOwnTokens(id: string): Promise<boolean>;
   /** Takes over the identities of the store. What was verified before counts no more. */
   replaceIdentities(stored: readonly StoredIdentity[]): Promise<void>;
   readonly tokens: TokenService;
@@ -74,6 +76,7 @@ export function createAccess(storage: Storage, options: AccessOptions): Access {
     policies,
     hasAuth,
     personalTokens,
+    canOwnTokens: (id) => authenticator.knows(id),
     async replaceIdentities(stored) {
       const told = await Promise.allSettled(auths.map(({ auth }) => auth.replaceIdentities?.(stored)));
       authenticator.forget();

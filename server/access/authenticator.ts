@@ -91,6 +91,11 @@ export class Authenticator {
     return recalled?.generation ?? "";
   }
 
+  /** Whether there is somebody with this id whom an auth plugin can tell of at any time. */
+  async knows(id: string): Promise<boolean> {
+    return await this.#ownerOf(id) !== undefined;
+  }
+
   /** Forgets what was verified: identities or tokens have changed. */
   forget(): void {
     this.#verified.clear();

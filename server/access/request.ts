@@ -35,7 +35,8 @@ export function accessRequestReader(
   { secure, externalUrl, trustedProxies }: Frontage,
 ): (request: Request, url: URL, connection: Connection) => AccessRequest {
   const trusted = blockListOf(trustedProxies);
-  return (request, url, { clientAddress, certificate }) => {
+  return (request, url, { clientAddress: remoteAddress, certificate }) => {
+    const clientAddress = plainAddress(remoteAddress);
     const isProxied = trustedProxies.length > 0 && isListed(trusted, clientAddress);
     const protocol = (isProxied ? forwardedProtocol(request.headers) : undefined) ??
       (secure ? "https" : "http");
@@ -47,6 +48,11 @@ export function accessRequestReader(
       certificate,
     };
   };
+}
+
+/** A listener on all addresses sees those of IPv4 in the form of IPv6 (RFC 4291, section 2.5.5.2). */
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=[0-9]+(?:\.[0-9]+){3}$)/i, "");
 }
 
 function blockListOf(ranges: readonly string[]): BlockList {

@@ -23,6 +23,7 @@ export async function listOwn(_: Registry, call: Call): Promise<Response> {
 /** `POST /admin/v1/me/tokens`: a token that stands for the caller. */
 export async function createOwn(_: Registry, call: Call): Promise<Response> {
   const owner = requireSelf(call);
+  await requireOwner(call, owner);
   const order = readOrder(await readFields(call, ["name", "expires_at", "scopes"]));
   return issuedAnswer(201, await call.access.personalTokens.create({ ...order, owner }));
 }
@@ -52,6 +53,7 @@ export async function create(_: Registry, call: Call): Promise<Response> {
   if (owner !== undefined && groups !== undefined) {
     throw fields.refuse("groups", "only a robot's token has groups");
   }
+  if (owner !== undefined) await requireOwner(call, owner);
   const order = { ...readOrder(fields), ...(owner !== undefined && { owner }), ...(groups && { groups }) };
   return issuedAnswer(201, await call.access.personalTokens.create(order));
 }
@@ -74,6 +76,14 @@ function requireSelf({ caller }: Call): string {
     throw new OciError("DENIED", "Cannot manage tokens with a token: sign in otherwise");
   }
   return identity.id;
+}
+
+async function requireOwner({ access }: Call, id: string): Promise<void> {
+  if (await access.canOwnTokens(id)) return;
+  throw new OciError(
+    "DENIED",
+    "Cannot make a token: it could not be known later whether its owner is still there",
+  );
 }
 
 async function requireOwnToken(call: Call<"token">): Promise<void> {
