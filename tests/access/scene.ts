@@ -36,9 +36,8 @@ users = ["*"]
 /** Lets a test say from which address each request comes. */
 export const PROXIED = `[server]\ntrusted_proxies = ["127.0.0.1", "::1"]\n`;
 
-/** A registry that runs, and clients of it. */
-export interface Scene extends AsyncDisposable {
-  readonly registry: RunningRegistry;
+/** Clients of one registry. */
+export interface Clients {
   /** A client that shows nothing. */
   readonly nobody: RegistryClient;
   /** A client that sends headers with every request. */
@@ -49,6 +48,11 @@ export interface Scene extends AsyncDisposable {
   bearing(token: string): RegistryClient;
   /** A token of the token service for a user. */
   tokenOf(username: string, ...scopes: readonly string[]): Promise<string>;
+}
+
+/** A registry that runs, and clients of it. */
+export interface Scene extends Clients, AsyncDisposable {
+  readonly registry: RunningRegistry;
 }
 
 /** What to start. */
@@ -76,13 +80,17 @@ export async function identitiesOf(passwords: Readonly<Record<string, string>>):
   return tables.join("");
 }
 
-/** Clients of a registry that runs already. */
+/** A registry that runs already, which ends with the scene. */
 export function sceneOf(registry: RunningRegistry): Scene {
-  const { url } = registry;
+  const end = async () => void await registry.stop();
+  return { registry, ...clientsOf(registry.url), [Symbol.asyncDispose]: end };
+}
+
+/** Clients of the registry at a URL. */
+export function clientsOf(url: string): Clients {
   const showing = (headers: Readonly<Record<string, string>>) => new ShowingClient(url, headers);
   const as = (username: string, password?: string) => showing({ Authorization: basic(username, password) });
   return {
-    registry,
     nobody: new RegistryClient(url),
     showing,
     as,
@@ -91,7 +99,6 @@ export function sceneOf(registry: RunningRegistry): Scene {
       const query = new URLSearchParams(scopes.map((scope) => ["scope", scope]));
       return (await as(username).get(`/token?${query}`)).json().token;
     },
-    [Symbol.asyncDispose]: async () => void await registry.stop(),
   };
 }
 
