@@ -21,6 +21,8 @@ export interface Configured extends AsyncDisposable {
   outcome(count: number): Promise<LogLine>;
   /** Writes another configuration. */
   write(text: string): Promise<void>;
+  /** Signals SIGHUP; answers what the log says of what was read after that. */
+  reload(): Promise<LogLine>;
   /** Writes another configuration and signals SIGHUP; answers what the log says of it. */
   replace(text: string): Promise<LogLine>;
 }
@@ -57,12 +59,20 @@ export async function startConfigured(
   const outcome = (count: number) =>
     Promise.race([failed, log.find((line) => outcomeOf(JSON.parse(line)), count)]);
   const write = (text: string) => Deno.writeTextFile(file, text);
+  const signal = async () => {
+    const count = log.lines().length;
+    child.kill("SIGHUP");
+    return await outcome(count);
+  };
+  const reload = async () => {
+    // A reload that was under way may have read the files before: what ends after it has ended has not.
+    await signal();
+    return await signal();
+  };
   return {
-    ...{ url, host: new URL(url).host, pid: child.pid, folder, file, lines, outcome, write },
+    ...{ url, host: new URL(url).host, pid: child.pid, folder, file, lines, outcome, write, reload },
     async replace(text) {
       await write(text);
-      // A reload that was under way may have read the file before: what ends after it has ended has not.
-      await reload();
       return await reload();
     },
     async [Symbol.asyncDispose]() {
@@ -71,12 +81,6 @@ export async function startConfigured(
       await Deno.remove(folder, { recursive: true });
     },
   };
-
-  async function reload(): Promise<LogLine> {
-    const count = log.lines().length;
-    child.kill("SIGHUP");
-    return await outcome(count);
-  }
 }
 
 function outcomeOf(line: LogLine): LogLine | undefined {
