@@ -52,7 +52,10 @@ Deno.test("Who guesses a password", async (t) => {
     assert(performance.now() - started >= 95);
   });
   await t.step(`is not looked at after ${FAILURES_MAX} failures, though the password be right`, async () => {
-    await guess(scene, () => "10.0.0.2", () => "reader", FAILURES_MAX);
+    await Promise.all([
+      guess(scene, () => "10.0.0.2", () => "reader", FAILURES_MAX),
+      guess(scene, (at) => `192.0.2.${at}, 10.0.2.1, 127.0.0.1`, () => "reader", FAILURES_MAX),
+    ]);
     assertHeldBack(await show(scene, "10.0.0.2", "reader"));
     assertHeldBack(
       await scene.nobody.send("POST", "/token", {
@@ -64,6 +67,10 @@ Deno.test("Who guesses a password", async (t) => {
         }),
       }),
     );
+  });
+  await t.step("and makes up addresses is known by the last that a trusted proxy has seen", async () => {
+    assertHeldBack(await show(scene, "198.51.100.1, 10.0.2.1", "reader"));
+    assertEquals((await show(scene, "10.0.2.1, 198.51.100.1", "reader")).status, 200);
   });
   await t.step("locks nobody else out: neither the same name elsewhere, nor another name there", async () => {
     const others = [await show(scene, "10.0.0.3", "reader"), await show(scene, "10.0.0.2", "writer")];
@@ -84,13 +91,6 @@ Deno.test(`Who guesses names too is not looked at after ${ADDRESS_FAILURES_MAX} 
   }
   assertHeldBack(await show(scene, "10.0.1.1", "reader"));
   assertEquals((await show(scene, "10.0.1.2", "reader")).status, 200);
-});
-
-Deno.test("Who makes up addresses is known by the last that a trusted proxy has seen", async () => {
-  await using scene = await startScene();
-  await guess(scene, (at) => `192.0.2.${at}, 10.0.2.1, 127.0.0.1`, () => "reader", FAILURES_MAX);
-  assertHeldBack(await show(scene, "198.51.100.1, 10.0.2.1", "reader"));
-  assertEquals((await show(scene, "10.0.2.1, 198.51.100.1", "reader")).status, 200);
 });
 
 Deno.test("Who makes up addresses without a trusted proxy is known by the connection", async () => {

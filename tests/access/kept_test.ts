@@ -130,9 +130,13 @@ Deno.test("An immutable tag does not keep", async (t) => {
 Deno.test(`Of two that create an immutable tag at once one does, ${ROUNDS} times`, async () => {
   await using scene = await startScene({ config: FROZEN });
   const admin = scene.as("admin");
+  const config = await admin.pushBlob(name, contentOf("config"));
   for (let round = 0; round < ROUNDS; round++) {
     const tag = `v${round}`;
-    const images = [await newImage(admin, name), await newImage(admin, name)] as const;
+    const images = [1, 2].map((id) => imageOf(config, [], { annotations: { id: `${tag}-${id}` } })) as [
+      Content,
+      Content,
+    ];
     const answers = await Promise.all([
       admin.putManifest(name, tag, images[0]),
       admin.putManifest(name, round % 2 === 0 ? tag : `${images[1].digest}?tag=${tag}`, images[1]),
