@@ -433,6 +433,31 @@ Deno.test("A token is refused that says", async (t) => {
   });
 });
 
+Deno.test("A refresh token is refused that says", async (t) => {
+  const refreshToken: string =
+    (await scene.as("reader").get("/token?offline_token=true")).json().refresh_token;
+  const cases: [name: string, payload: object][] = [
+    ["another issuer", { iss: "other" }],
+    ["another service", { aud: "other" }],
+    ["an end that has come", { exp: Math.floor(Date.now() / 1000) }],
+    ["no end", { exp: undefined }],
+    ["another use", { use: "access" }],
+    ["another generation", { generation: "other" }],
+    ["a source that there is not", { source: "other" }],
+  ];
+  const refresh = async (payload: object) => {
+    const token = await forge.resign(refreshToken, payload);
+    return await post({ grant_type: "refresh_token", refresh_token: token });
+  };
+  for (const [name, payload] of cases) {
+    await t.step(name, async () => assertEquals(refusalOf(await refresh(payload)), NOT_ACCEPTED));
+  }
+  await t.step(
+    "but not one that says the same anew",
+    async () => assertEquals((await refresh({})).status, 200),
+  );
+});
+
 Deno.test("A token of another registry of the same name is refused", async () => {
   await using other = await startScene();
   const token = await other.tokenOf("reader", "repository:team/app:pull");
