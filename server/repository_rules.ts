@@ -15,10 +15,13 @@ export function repositoryRules(
     .map(([text, settings]) => ({ pattern: parsePattern(text), ...compile(settings) }));
   const everywhere = { pattern: { text: "", covers: () => true }, ...compile(global) };
   const all = [...scopes, everywhere];
+  const hasImmutable = (name: string) =>
+    all.find(({ pattern, immutable }) => immutable !== undefined && pattern.covers(name))?.immutable ?? false;
   return {
+    hasImmutable,
     isImmutable(name, tag) {
+      if (!hasImmutable(name)) return false;
       const covering = all.filter(({ pattern }) => pattern.covers(name));
-      if (!covering.find(({ immutable }) => immutable !== undefined)?.immutable) return false;
       return !covering.find(({ isExcluded }) => isExcluded)?.isExcluded?.(tag);
     },
     allowsDelete(name) {

@@ -1,5 +1,6 @@
 import type { Storage } from "../plugins/contract/storage.ts";
 import { ADMIN_ROUTES } from "./admin/routes.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { StoredIdentity } from "../plugins/contract/auth.ts";
 import type { Access } from "./access/access.ts";
 import { Identities } from "./access/identities.ts";
@@ -11,6 +12,7 @@ import { watchIdentities } from "./identity_watch.ts";
 import type { Log } from "./observe/log.ts";
 import { startConfigured, type StartedPlugin } from "./plugins.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
+import type { RepositoryRules } from "./registry/tags.ts";
 import { repositoryRules } from "./repository_rules.ts";
 
 /** A registry that is ready for requests. */
@@ -34,6 +36,7 @@ const EXPIRY_INTERVAL_MAX_MS = 10 * 60 * 1000;
 interface Setup {
   readonly read: ReadConfig;
   readonly access: Access;
+  readonly rules: RepositoryRules;
   readonly handler: Handler;
   readonly chain: AccessChain;
   requests: number;
@@ -56,18 +59,19 @@ async function createServerOver(
   read: ReadConfig,
   log: Log,
 ): Promise<Server> {
-  const rules = { current: repositoryRules(read.config) };
+  const rules = (): RepositoryRules => (requestSetup.getStore() ?? setup).rules;
   const registry = await createRegistry(storage, {
     openUploadsMax: read.config.uploads.openMax,
     rules: {
-      isImmutable: (name, tag) => rules.current.isImmutable(name, tag),
-      allowsDelete: (name) => rules.current.allowsDelete(name),
+      isImmutable: (name, tag) => rules().isImmutable(name, tag),
+      hasImmutable: (name) => rules().hasImmutable(name),
+      allowsDelete: (name) => rules().allowsDelete(name),
     },
   });
   const identities = new Identities(storage);
   const version = await identities.version();
   const parts: SetupParts = { registry, storage, log, stored: await identities.list() };
-  let setup = await createSetup(read, parts);
+  let setup: Setup = await createSetup(read, parts);
   const replace = async (next: ReadConfig, commit: () => void) => {
     const created = await createSetup(next, parts);
     try {
@@ -78,7 +82,6 @@ async function createServerOver(
     }
     const last = setup;
     setup = created;
-    rules.current = repositoryRules(next.config);
     retire(last);
   };
   const stops = [
@@ -123,6 +126,7 @@ async function createSetup(read: ReadConfig, { registry, storage, log, stored }:
   // The keys that sign tokens are there before the first one is asked for.
   if (chain.auths.length > 0) await access.tokens.publicKeys();
   const { server, uploads } = config;
+  const rules = repositoryRules(config);
   const handler = createHandler({
     routes: [...ROUTES, ...ADMIN_ROUTES],
     registry,
@@ -131,13 +135,16 @@ async function createSetup(read: ReadConfig, { registry, storage, log, stored }:
     log,
     stallTimeoutMs: uploads.stallTimeoutMs,
   });
-  return { read, access, handler, chain, requests: 0, retired: false };
+  return { read, access, rules, handler, chain, requests: 0, retired: false };
 }
+
+/** The setup that a request began with: it holds to the request's end, whatever is taken over meanwhile. */
+const requestSetup = new AsyncLocalStorage<Setup>();
 
 const serve = async (setup: Setup, ...request: Parameters<Handler>): Promise<Response> => {
   setup.requests++;
   try {
-    return await setup.handler(...request);
+    return await requestSetup.run(setup, () => setup.handler(...request));
   } finally {
     setup.requests--;
     endIfIdle(setup);

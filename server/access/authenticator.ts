@@ -126,8 +126,12 @@ export class Authenticator {
     if (JWT.test(password)) return await this.#askPlugins(shown);
     const retryAfterMs = this.#throttle.waitMs(username, clientAddress);
     if (retryAfterMs > 0) return { refused: "too many failures", retryAfterMs };
-    const verified = await this.#askPlugins(shown);
-    if ("refused" in verified) await pause(this.#throttle.fail(username, clientAddress));
+    const delayMs = this.#throttle.attempt(username, clientAddress);
+    const verified = await this.#askPlugins(shown).catch((error) => {
+      this.#throttle.takeBack(username, clientAddress);
+      throw error;
+    });
+    if ("refused" in verified) await pause(delayMs);
     else this.#throttle.succeed(username, clientAddress);
     return verified;
   }

@@ -31,6 +31,8 @@ export interface Caller {
   readonly owner: string;
   /** Ends the request, with 401 or 403, unless this may be done. */
   require(question: AccessQuestion): Promise<void>;
+  /** What ends a request that only somebody can make: 401 for the anonymous, where they can say who they are. */
+  refuse(message: string): OciError;
   /** Whether this may be done too. */
   may(question: AccessQuestion): Promise<boolean>;
   /** Whether the repository may stand in a list for them; absent: every one may. */
@@ -81,6 +83,10 @@ export function createCaller(
     identity,
     authentication,
     owner: identity.id ?? identity.certificate?.fingerprint ?? "",
+    refuse: (message) =>
+      identity.id === null && parts.challenges.any
+        ? parts.challenges.unauthorized(message, { origin: request.origin, scope: undefined })
+        : new OciError("DENIED", message),
     may: async (question) => coverage.covers(question.action, question.name) && await isAllowed(question),
     ...(parts.hasAuth || parts.policies.length > 0 ? { sees } : {}),
     async require(question) {

@@ -48,17 +48,30 @@ export class Throttle {
     );
   }
 
-  /** Notes a failure. Answers how long its answer is to be held back, in milliseconds. */
-  fail(username: string, address: string): number {
+  /**
+   * Notes an attempt, which counts as a failure until it has succeeded, so that many at once are no way around. Answers how
+   * long its answer is to be held back if it fails, in milliseconds.
+   */
+  attempt(username: string, address: string): number {
     const { delayMs, delayMaxMs } = this.#options;
     this.#count(address);
     const failures = this.#count(pairKey(username, address));
     return Math.min(delayMaxMs, delayMs * 2 ** (failures - 1));
   }
 
-  /** Notes a success: what this name had failed with from there is forgotten. */
+  /** An attempt has succeeded: what this name had failed with from there is forgotten. */
   succeed(username: string, address: string): void {
     this.#failures.delete(pairKey(username, address));
+    this.takeBack(address);
+  }
+
+  /** An attempt was none after all: nobody could look at it. */
+  takeBack(...keys: readonly [address: string] | readonly [username: string, address: string]): void {
+    const all = keys.length === 1 ? keys : [keys[1], pairKey(...keys)];
+    for (const key of all) {
+      const failures = this.#failures.get(key);
+      if (failures) failures.count = Math.max(0, failures.count - 1);
+    }
   }
 
   #waitMs(key: string, max: number): number {

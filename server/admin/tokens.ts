@@ -71,7 +71,7 @@ export function revoke(_: Registry, call: Call<"token">): Promise<Response> {
 /** The caller's id. A token makes no tokens: it could outlive its own end so. */
 function requireSelf({ caller }: Call): string {
   const { identity, authentication } = caller;
-  if (identity.id === null) throw new OciError("DENIED", "Cannot have tokens: the caller is anonymous");
+  if (identity.id === null) throw caller.refuse("Cannot have tokens: the caller is anonymous");
   if (authentication.by === "token") {
     throw new OciError("DENIED", "Cannot manage tokens with a token: sign in otherwise");
   }

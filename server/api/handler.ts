@@ -1,5 +1,6 @@
 import type { Access } from "../access/access.ts";
 import type { Log } from "../observe/log.ts";
+import { OciError } from "../oci/error.ts";
 import type { Registry } from "../registry/registry.ts";
 import { accessRequestReader, type Connection, type Frontage } from "../access/request.ts";
 import type { Words } from "./endpoint.ts";
@@ -28,7 +29,11 @@ export function createHandler(options: HandlerOptions): Handler {
   const serve = createServe(options);
   return async (request, connection) => {
     const startedAt = performance.now();
-    const answer = await serve(request, connection).catch((error) => errorAnswer(error, options.log));
+    const answer = await serve(request, connection).then(
+      // The runtime drops a body, but does not end one that is a stream.
+      (answer) => request.method === "HEAD" && answer.body ? new Response(null, answer) : answer,
+      (error) => errorAnswer(error, options.log),
+    );
     answer.headers.set("Docker-Distribution-API-Version", "registry/2.0");
     answer.headers.set("X-Content-Type-Options", "nosniff");
     options.log.debug("Served a request", {
@@ -37,7 +42,7 @@ export function createHandler(options: HandlerOptions): Handler {
       status: answer.status,
       ms: Math.round((performance.now() - startedAt) * 1000) / 1000,
     });
-    return request.method === "HEAD" && answer.body ? new Response(null, answer) : answer;
+    return answer;
   };
 }
 
@@ -45,7 +50,7 @@ function createServe({ routes, registry, access, frontage, stallTimeoutMs }: Han
   const match = createRouter(routes);
   const readAccessRequest = accessRequestReader(frontage);
   return async (request, connection) => {
-    const url = new URL(request.url);
+    const url = requestUrl(request);
     const { route, words } = match(request.method, url.pathname);
     const accessRequest = readAccessRequest(request, url, connection);
     const caller = await access.identify(accessRequest);
@@ -68,6 +73,15 @@ function createServe({ routes, registry, access, frontage, stallTimeoutMs }: Han
       request: accessRequest,
     });
   };
+}
+
+const HOST = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/i;
+
+/** What was asked for. A `Host` that is none would end up in addresses that clients are sent to. */
+function requestUrl(request: Request): URL {
+  const host = request.headers.get("Host");
+  if ((host === null || HOST.test(host)) && URL.canParse(request.url)) return new URL(request.url);
+  throw new OciError("UNSUPPORTED", "Cannot read the request: its Host is none", { status: 400 });
 }
 
 /** A plus sign means itself, as in `application/vnd.oci.image.config.v1+json`: this is no form. */

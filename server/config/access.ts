@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { RE2JS } from "@bufbuild/re2";
-import { boolean, choice, duration, path, scalar, text } from "./kinds.ts";
+import { boolean, choice, duration, type Kind, path, scalar, text } from "./kinds.ts";
 import { defaulted, list, named, optional, required, table } from "./tables.ts";
 
 const ACCESS_POLICY = table({
@@ -43,13 +43,26 @@ export const GLOBAL = table(REPOSITORY_FIELDS);
 /** `[repository."<name or glob>"]`. */
 export const REPOSITORIES = named(table(REPOSITORY_FIELDS));
 
+const HASH =
+  /^\$(?:argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[^$]+\$[^$]+|2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53})$/;
+
+/** A password's hash. What is none is not repeated: it may be the password. */
+const PASSWORD_HASH: Kind<string> = {
+  expected: "an argon2id or bcrypt hash",
+  unit: "",
+  read: (value, at) =>
+    typeof value === "string" && HASH.test(value)
+      ? value
+      : at.fail("expected an argon2id or bcrypt hash, found something else"),
+};
+
 /** `[identity.<id>]`. */
 export const IDENTITIES = named(table({
   username: required(
     text({ pattern: /^[^:\p{Cc}]+$/u, expected: "a user name without a colon" }),
     "Its user name.",
   ),
-  password: required(text(), "Its password's hash: argon2id (`$argon2id$…`) or bcrypt (`$2y$…`)."),
+  password: required(PASSWORD_HASH, "Its password's hash: argon2id (`$argon2id$…`) or bcrypt (`$2y$…`)."),
   groups: defaulted(list(text()), { to: [], doc: "The groups that it is in." }),
 }));
 

@@ -19,7 +19,7 @@ export interface ConfigOverrides {
 }
 
 /** The id of the administrator of the flags. */
-export const ADMIN_ID = "admin";
+export const ADMIN_ID = "quick-start-admin";
 
 const ADDRESS = /^(?:\[([^\[\]]+)\]|([^:\[\]]+)):([0-9]{1,5})$/;
 

@@ -107,11 +107,21 @@ export class Manifests {
   /** Takes a manifest and all its tags from the repository. Answers whether it had it. DENIED by an immutable tag. */
   delete(name: RepositoryName, digest: Digest): Promise<boolean> {
     return this.#changes.alone(name, async () => {
-      await this.#tags.requireDeletable(name, digest);
+      await this.#requireDeletable(name, digest);
       const manifest = await this.get(name, { digest });
       if (manifest) await this.#deletions.run(name, digest, manifest.subject);
       return manifest !== undefined;
     });
+  }
+
+  /** DENIED where an immutable tag points to the manifest, or to an index that lists it, at whatever depth. */
+  async #requireDeletable(name: RepositoryName, digest: Digest, seen = new Set<Digest>()): Promise<void> {
+    await this.#tags.requireDeletable(name, digest);
+    if (!this.#tags.hasImmutable(name)) return;
+    seen.add(digest);
+    for await (const parent of this.#referrersOf(name, digest)) {
+      if (!seen.has(parent)) await this.#requireDeletable(name, parent, seen);
+    }
   }
 
   /** Ends the deletions that a crash has cut short. */
@@ -121,15 +131,20 @@ export class Manifests {
 
   /** The repository's first manifest found that refers to the blob. */
   async findReferrerOf(name: RepositoryName, blob: Digest): Promise<Digest | undefined> {
+    for await (const referrer of this.#referrersOf(name, blob)) return referrer;
+    return undefined;
+  }
+
+  /** The repository's manifests that refer to a blob or to another manifest. */
+  async *#referrersOf(name: RepositoryName, content: Digest): AsyncGenerator<Digest> {
     const prefix = manifestsPrefix(name);
     let keys = await this.#storage.list(prefix, { limit: SCAN_PAGE });
     while (keys.length > 0) {
       const digests = keys.map(lastDigest).filter((digest) => digest !== undefined);
-      const found = await mapParallel(digests, (digest) => this.#refersTo(name, digest, blob));
-      if (found.includes(true)) return digests[found.indexOf(true)];
+      const found = await mapParallel(digests, (digest) => this.#refersTo(name, digest, content));
+      yield* digests.filter((_, index) => found[index]);
       keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: SCAN_PAGE });
     }
-    return undefined;
   }
 
   async #refersTo(name: RepositoryName, digest: Digest, blob: Digest): Promise<boolean> {

@@ -19,7 +19,11 @@ export interface RegistryOptions {
   readonly rules?: RepositoryRules;
 }
 
-const NO_RULES: RepositoryRules = { isImmutable: () => false, allowsDelete: () => true };
+const NO_RULES: RepositoryRules = {
+  isImmutable: () => false,
+  hasImmutable: () => false,
+  allowsDelete: () => true,
+};
 
 /** What the distribution spec means, over a store: one part a noun. */
 export interface Registry {

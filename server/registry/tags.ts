@@ -16,6 +16,8 @@ const TAGGED_PAGE = 1_000;
 export interface RepositoryRules {
   /** Whether the tag, once it is set, can be neither moved nor deleted. */
   isImmutable(name: RepositoryName, tag: Tag): boolean;
+  /** Whether any tag of the repository is immutable. */
+  hasImmutable(name: RepositoryName): boolean;
   /** Whether anything can be deleted from the repository. */
   allowsDelete(name: RepositoryName): boolean;
 }
@@ -62,6 +64,11 @@ export class Tags {
       if (!isImmutable || !(error instanceof PluginError && error.code === "conflict")) throw error;
       await this.requireMovable(name, tag, digest);
     }
+  }
+
+  /** Whether any tag of the repository is immutable. */
+  hasImmutable(name: RepositoryName): boolean {
+    return this.#rules.hasImmutable(name);
   }
 
   /** DENIED where an immutable tag points to the manifest, UNSUPPORTED where nothing can be deleted. */

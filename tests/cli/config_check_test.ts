@@ -63,8 +63,10 @@ Deno.test("sregctl config check finds passwords that cannot be used", async () =
   assertEquals(await desk.run(["config", "check"]), {
     code: 1,
     stdout: "",
-    stderr:
-      'sregctl: Cannot start auth plugin "password": Error: identity.bob has a password that cannot be used: ' +
-      "expected an argon2id hash ($argon2id$v=19$…) or one of bcrypt ($2y$…)\n",
+    stderr: `sregctl: Cannot use the configuration: 1 problem
+sreg.toml:3:12: identity.bob.password: expected an argon2id or bcrypt hash, found something else
+  3 | password = "*****"
+    |            ^^^^^^^
+`,
   });
 });

@@ -247,7 +247,7 @@ Deno.test("docs/sregctl.md shows cases that hold", async () => {
   const page = await Deno.readTextFile(`${ROOT}docs/sregctl.md`);
   const config = `[identity.alice]
 username = "alice"
-password = "$2y$10$"
+password = "$2y$10$${"a".repeat(53)}"
 
 [[binding]]
 role = "push"
