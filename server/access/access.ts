@@ -61,8 +61,8 @@ export function createAccess(storage: Storage, options: AccessOptions): Access {
     verifyForMs: Math.max(options.tokenLifetimeMs, options.refreshTokenLifetimeMs) + 60_000,
   });
   const accessTokens = new AccessTokens(keys, service);
-  const personalTokens = new PersonalTokens(storage);
-  const authenticator = new Authenticator({ plugins: auths, accessTokens, personalTokens });
+  const personalTokens = new PersonalTokens(storage, () => authenticator.forget());
+  const authenticator: Authenticator = new Authenticator({ plugins: auths, accessTokens, personalTokens });
   const parts = { policies, challenges, hasAuth, onDecision: options.onDecision };
   const refuse = (request: AccessRequest, { refused, retryAfterMs }: Refusal): never => {
     options.onRefusal(request, refused);

@@ -61,8 +61,12 @@ export class PersonalTokens {
   readonly #read = new ExpiringMap<StoredToken>(CACHED_MAX);
   readonly #noted = new ExpiringMap<true>(CACHED_MAX);
 
-  constructor(storage: Storage) {
+  readonly #onTaken: () => void;
+
+  /** `onTaken` is called when a secret is worth nothing any more: what was verified by it must be forgotten. */
+  constructor(storage: Storage, onTaken: () => void = () => {}) {
     this.#storage = storage;
+    this.#onTaken = onTaken;
   }
 
   /** Makes a token. */
@@ -93,6 +97,7 @@ export class PersonalTokens {
       const token = { ...stored.value, secretHash, rotatedAtMs: Date.now() };
       this.#read.clear();
       if (await putJson(this.#storage, tokenKey(id), { value: token, ifMatch: stored.etag })) {
+        this.#onTaken();
         return { token, text };
       }
     }
@@ -102,6 +107,7 @@ export class PersonalTokens {
   async revoke(id: string): Promise<boolean> {
     const had = await this.#storage.delete(tokenKey(id));
     this.#read.clear();
+    this.#onTaken();
     await this.#storage.delete(tokenUseKey(id));
     return had;
   }

@@ -209,6 +209,17 @@ Deno.test("Tokens die with the password that they were got with", async () => {
   await assertRejects(access.identifyRefresh(refreshToken!, { ...REQUEST, authorization: null }), refused);
 });
 
+Deno.test("What was got with a personal token dies with it", async () => {
+  const { access } = await aliceAccess();
+  const { token, text } = await access.personalTokens.create({ name: "laptop", owner: "alice" });
+  const caller = await access.identify({ ...REQUEST, authorization: `Bearer ${text}` });
+  const { accessToken } = await access.tokens.issue(caller, [], { offline: false });
+  const asBearer = { ...REQUEST, authorization: `Bearer ${accessToken}` };
+  assertEquals((await access.identify(asBearer)).identity.id, "alice");
+  await access.personalTokens.revoke(token.id);
+  await assertRejects(access.identify(asBearer), { code: "UNAUTHORIZED" } as never);
+});
+
 Deno.test("Personal tokens die with their owner", async () => {
   const scene = await aliceAccess();
   const { access } = scene;
