@@ -73,5 +73,9 @@ test("shows its own certificate to a service that asks for one", async () => {
   assertEquals((await known.policy.decide(PULL)).effect, "allow");
   const { effect, warning } = await unknown.policy.decide(PULL);
   assertEquals([effect, service.questions.length], ["deny", 1]);
-  assertMatch(warning ?? "", /\/decide: received fatal alert: CertificateRequired$/);
+  // Whether the service's alert arrives before its end is a race.
+  assertMatch(
+    warning ?? "",
+    /\/decide: (?:received fatal alert: CertificateRequired|peer closed connection|.*reset)/,
+  );
 });
