@@ -160,7 +160,10 @@ function settle(model: Model, repository: RepositoryModel, seen: Observation): v
   for (const [digest, register] of repository.blobs) {
     const present = seen.blobs.has(digest);
     if (!register.mayBe(present)) model.complain(`${repository.name}: blob ${digest} is there: ${present}`);
-    register.settle(present);
+    // A push that was cut short after its bytes were verified may have left its link: the blob is there as soon as
+    // somebody brings the bytes.
+    if (present || !register.mayBe(true)) register.settle(present);
+    else register.interrupt();
   }
   for (const { digest, present: register } of repository.manifests.values()) {
     const present = seen.manifests.has(digest);

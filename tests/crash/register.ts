@@ -61,6 +61,11 @@ export class Register<Value> {
     return this.possible().includes(value);
   }
 
+  /** The writes under way are over, and may or may not have happened. */
+  interrupt(): void {
+    for (const entry of this.#entries) if (entry.endedAt === Infinity) entry.endedAt = ++clock;
+  }
+
   /** It was seen to hold `value`, while no write was under way. */
   settle(value: Value): void {
     this.#entries = [settled(value)];

@@ -40,6 +40,15 @@ Deno.test("Register", async (t) => {
     assertEquals(register.possible(), ["d"]);
   });
 
+  await t.step("may hold what an interrupted write wrote, until a later one is acknowledged", () => {
+    const register = new Register("a");
+    register.begin("b");
+    register.interrupt();
+    assertEquals(register.possible(), ["a", "b"]);
+    register.begin("c").acknowledge();
+    assertEquals(register.possible(), ["c"]);
+  });
+
   await t.step("holds what it was seen to hold", () => {
     const register = new Register("a");
     register.begin("b");
