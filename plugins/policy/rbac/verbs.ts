@@ -13,6 +13,7 @@ const WORDS: Readonly<Record<string, readonly Action[]>> = {
     "get-referrers",
     "list-catalog",
     "own-tokens",
+    "own-identity",
   ],
   push: [
     "get-api-version",
