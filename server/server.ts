@@ -1,5 +1,5 @@
 import type { Storage } from "../plugins/contract/storage.ts";
-import { ADMIN_ROUTES } from "./admin/routes.ts";
+import { adminRoutes } from "./admin/routes.ts";
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { StoredIdentity } from "../plugins/contract/auth.ts";
 import type { Access } from "./access/access.ts";
@@ -128,7 +128,7 @@ async function createSetup(read: ReadConfig, { registry, storage, log, stored }:
   const { server, uploads } = config;
   const rules = repositoryRules(config);
   const handler = createHandler({
-    routes: [...ROUTES, ...ADMIN_ROUTES],
+    routes: [...ROUTES, ...adminRoutes({})],
     registry,
     access,
     frontage: { ...server, secure: server.tls !== undefined },

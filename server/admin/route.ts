@@ -47,3 +47,18 @@ export function objectSchema(
 export function listSchema(items: Schema): Schema {
   return { type: "array", items };
 }
+
+/** A text. */
+export const TEXT: Schema = { type: "string" };
+
+/** A list of texts. */
+export const TEXTS: Schema = listSchema(TEXT);
+
+/** A moment: ISO 8601. */
+export const TIME: Schema = { type: "string", format: "date-time" };
+
+/** A whole number, not negative: a count, or a size in bytes. */
+export const COUNT: Schema = { type: "integer", minimum: 0 };
+
+/** `true` or `false`. */
+export const FLAG: Schema = { type: "boolean" };

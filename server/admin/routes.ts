@@ -1,18 +1,22 @@
-import { type Route, route } from "../api/route.ts";
-import * as policy from "./policy.ts";
-import * as tokens from "./tokens.ts";
+import { meRoutes } from "./me.ts";
+import { policyRoutes } from "./policy.ts";
+import type { AdminRoute } from "./route.ts";
+import { tokenRoutes } from "./tokens.ts";
 
-/** The administration API: rows like those of the distribution spec, behind the same guard. */
-export const ADMIN_ROUTES: readonly Route[] = [
-  route("GET HEAD", "/admin/v1/me/tokens", { action: "own-tokens", endpoint: tokens.listOwn }),
-  route("POST", "/admin/v1/me/tokens", { action: "own-tokens", endpoint: tokens.createOwn }),
-  route("POST", "/admin/v1/me/tokens/<token>/rotate", { action: "own-tokens", endpoint: tokens.rotateOwn }),
-  route("DELETE", "/admin/v1/me/tokens/<token>", { action: "own-tokens", endpoint: tokens.revokeOwn }),
+/** What the rows of the administration are served from: the parts of each noun. */
+export type AdminParts = Readonly<Record<never, never>>;
 
-  route("POST", "/admin/v1/policy/decide", { action: "admin.explain-policy", endpoint: policy.decide }),
+/**
+ * The administration API: rows like those of the distribution spec, behind the same guard. The first row that fits a path
+ * counts: of two rows that begin with `<name>` the longer one comes first.
+ */
+export function adminRoutes(_parts: AdminParts): readonly AdminRoute[] {
+  return [
+    ...meRoutes(),
+    ...policyRoutes(),
+    ...tokenRoutes(),
+  ];
+}
 
-  route("GET HEAD", "/admin/v1/tokens", { action: "admin.list-tokens", endpoint: tokens.list }),
-  route("POST", "/admin/v1/tokens", { action: "admin.create-token", endpoint: tokens.create }),
-  route("POST", "/admin/v1/tokens/<token>/rotate", { action: "admin.rotate-token", endpoint: tokens.rotate }),
-  route("DELETE", "/admin/v1/tokens/<token>", { action: "admin.revoke-token", endpoint: tokens.revoke }),
-];
+/** The rows without what they are served from: to be read, not to be called. */
+export const ADMIN_ROUTES: readonly AdminRoute[] = adminRoutes({} as AdminParts);

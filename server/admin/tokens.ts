@@ -12,16 +12,114 @@ import type { Call } from "../api/endpoint.ts";
 import { OciError } from "../oci/error.ts";
 import type { Registry } from "../registry/registry.ts";
 import { type Fields, readFields } from "./body.ts";
+import { type AdminRoute, adminRoute, listSchema, objectSchema, TEXT, TEXTS, TIME } from "./route.ts";
+
+const SCOPES = listSchema(objectSchema({
+  repositories: TEXT,
+  actions: listSchema({ enum: Object.keys(SCOPE_ACTIONS) }),
+}));
+
+const ORDER = { name: TEXT, expires_at: TIME, scopes: SCOPES };
+
+const TOKEN = {
+  id: TEXT,
+  name: TEXT,
+  kind: { enum: ["robot", "personal"] },
+  owner: TEXT,
+  groups: TEXTS,
+  scopes: SCOPES,
+  created_at: TIME,
+  rotated_at: TIME,
+  expires_at: TIME,
+};
+
+const OPTIONAL = ["owner", "groups", "scopes", "rotated_at", "expires_at"];
+
+const TOKENS = objectSchema({
+  tokens: listSchema(objectSchema({ ...TOKEN, last_used_at: TIME, last_used_from: TEXT }, {
+    optional: [...OPTIONAL, "last_used_at", "last_used_from"],
+  })),
+});
+
+/** A token with its text, which is shown this once. */
+const ISSUED = objectSchema({ ...TOKEN, token: TEXT }, { optional: OPTIONAL });
+
+/** The rows of tokens: the caller's own, and everybody's. */
+export function tokenRoutes(): readonly AdminRoute[] {
+  return [...ownRoutes(), ...allRoutes()];
+}
+
+function ownRoutes(): readonly AdminRoute[] {
+  return [
+    adminRoute("GET HEAD", "/admin/v1/me/tokens", {
+      action: "own-tokens",
+      summary: "The caller's tokens, and when they were used last",
+      answer: { status: 200, schema: TOKENS },
+      endpoint: listOwn,
+    }),
+    adminRoute("POST", "/admin/v1/me/tokens", {
+      action: "own-tokens",
+      summary: "Make a token that stands for the caller",
+      body: objectSchema(ORDER, { optional: ["expires_at", "scopes"] }),
+      answer: { status: 201, schema: ISSUED },
+      endpoint: createOwn,
+    }),
+    adminRoute("POST", "/admin/v1/me/tokens/<token>/rotate", {
+      action: "own-tokens",
+      summary: "Give a token of the caller's another secret",
+      answer: { status: 200, schema: ISSUED },
+      endpoint: rotateOwn,
+    }),
+    adminRoute("DELETE", "/admin/v1/me/tokens/<token>", {
+      action: "own-tokens",
+      summary: "Take a token of the caller's back",
+      answer: { status: 204 },
+      endpoint: revokeOwn,
+    }),
+  ];
+}
+
+function allRoutes(): readonly AdminRoute[] {
+  return [
+    adminRoute("GET HEAD", "/admin/v1/tokens", {
+      action: "admin.list-tokens",
+      summary: "Everybody's tokens, and when they were used last",
+      answer: { status: 200, schema: TOKENS },
+      endpoint: list,
+    }),
+    adminRoute("POST", "/admin/v1/tokens", {
+      action: "admin.create-token",
+      summary: "Make a token for somebody, or, without an owner, a robot's",
+      body: objectSchema({ ...ORDER, owner: TEXT, groups: TEXTS }, {
+        optional: ["expires_at", "scopes", "owner", "groups"],
+      }),
+      answer: { status: 201, schema: ISSUED },
+      endpoint: create,
+    }),
+    adminRoute("POST", "/admin/v1/tokens/<token>/rotate", {
+      action: "admin.rotate-token",
+      summary: "Give a token another secret",
+      answer: { status: 200, schema: ISSUED },
+      endpoint: rotate,
+    }),
+    adminRoute("DELETE", "/admin/v1/tokens/<token>", {
+      action: "admin.revoke-token",
+      summary: "Take a token back",
+      answer: { status: 204 },
+      endpoint: revoke,
+    }),
+  ];
+}
 
 /** `GET /admin/v1/me/tokens`: the caller's tokens. */
-export async function listOwn(_: Registry, call: Call): Promise<Response> {
+async function listOwn(_: Registry, call: Call): Promise<Response> {
   const owner = requireSelf(call);
   const tokens = await call.access.personalTokens.list();
   return await listAnswer(call.access.personalTokens, tokens.filter((token) => token.owner === owner));
 }
 
 /** `POST /admin/v1/me/tokens`: a token that stands for the caller. */
-export async function createOwn(_: Registry, call: Call): Promise<Response> {
+async function createOwn(_: Registry, call: Call): Promise<Response> {
   const owner = requireSelf(call);
   await requireOwner(call, owner);
   const order = readOrder(await readFields(call, ["name", "expires_at", "scopes"]));
@@ -29,24 +127,24 @@ export async function createOwn(_: Registry, call: Call): Promise<Response> {
 }
 
 /** `POST /admin/v1/me/tokens/<token>/rotate`: another secret for a token of the caller's. */
-export async function rotateOwn(_: Registry, call: Call<"token">): Promise<Response> {
+async function rotateOwn(_: Registry, call: Call<"token">): Promise<Response> {
   await requireOwnToken(call);
   return await rotateToken(call);
 }
 
 /** `DELETE /admin/v1/me/tokens/<token>`. */
-export async function revokeOwn(_: Registry, call: Call<"token">): Promise<Response> {
+async function revokeOwn(_: Registry, call: Call<"token">): Promise<Response> {
   await requireOwnToken(call);
   return await revokeToken(call);
 }
 
 /** `GET /admin/v1/tokens`: everybody's tokens. */
-export async function list(_: Registry, { access }: Call): Promise<Response> {
+async function list(_: Registry, { access }: Call): Promise<Response> {
   return await listAnswer(access.personalTokens, await access.personalTokens.list());
 }
 
 /** `POST /admin/v1/tokens`: a token for somebody (`owner`), or, without one, a robot's. */
-export async function create(_: Registry, call: Call): Promise<Response> {
+async function create(_: Registry, call: Call): Promise<Response> {
   const fields = await readFields(call, ["name", "owner", "groups", "expires_at", "scopes"]);
   const owner = fields.optional("owner", readText);
   const groups = fields.optional("groups", (value) => readList(value, readText));
@@ -59,12 +157,12 @@ export async function create(_: Registry, call: Call): Promise<Response> {
 }
 
 /** `POST /admin/v1/tokens/<token>/rotate`: another secret. */
-export function rotate(_: Registry, call: Call<"token">): Promise<Response> {
+function rotate(_: Registry, call: Call<"token">): Promise<Response> {
   return rotateToken(call);
 }
 
 /** `DELETE /admin/v1/tokens/<token>`. */
-export function revoke(_: Registry, call: Call<"token">): Promise<Response> {
+function revoke(_: Registry, call: Call<"token">): Promise<Response> {
   return revokeToken(call);
 }
 

@@ -4,7 +4,7 @@ import type { Access } from "../access/access.ts";
 import type { AccessRequest } from "../access/request.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
-import type { Reference } from "../oci/reference.ts";
+import type { Reference, Tag } from "../oci/reference.ts";
 import type { UploadId } from "../oci/upload.ts";
 import type { Registry } from "../registry/registry.ts";
 
@@ -16,6 +16,17 @@ export interface Words {
   readonly upload: UploadId;
   /** The id of a personal or robot token. */
   readonly token: string;
+  readonly tag: Tag;
+  /** The id of an identity: any text. */
+  readonly id: string;
+  /** The name of a role: any text. */
+  readonly role: string;
+  /** The id of a binding. */
+  readonly binding: string;
+  /** The id of a job. */
+  readonly job: string;
+  /** The name of a plugin: any text. */
+  readonly plugin: string;
 }
 
 /** A word in a path. */

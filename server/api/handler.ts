@@ -58,6 +58,7 @@ function createServe({ routes, registry, access, frontage, stallTimeoutMs }: Han
     await caller.require({
       action: route.action,
       ...words,
+      ...(words.tag && { reference: { tag: words.tag } }),
       ...(route.tags && { tags: route.tags(query, words) }),
     });
     if (words.upload) registry.uploads.requireOwner(words.upload, caller.owner);

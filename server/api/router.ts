@@ -1,7 +1,7 @@
 import { parseDigest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import { parseRepositoryName } from "../oci/name.ts";
-import { parseReference } from "../oci/reference.ts";
+import { parseReference, parseTag } from "../oci/reference.ts";
 import { parseUploadId } from "../oci/upload.ts";
 import type { Word, Words } from "./endpoint.ts";
 import type { Route } from "./route.ts";
@@ -28,6 +28,12 @@ const PARSERS: { readonly [W in Word]: (text: string, method: string) => Words[W
     parseReference(decode(text), method === "PUT" ? "MANIFEST_INVALID" : "MANIFEST_UNKNOWN"),
   upload: parseUploadId,
   token: parseTokenId,
+  tag: (text) => parseTag(decode(text), "MANIFEST_UNKNOWN"),
+  id: parseText,
+  role: parseText,
+  plugin: parseText,
+  binding: parseId,
+  job: parseId,
 };
 
 /** Finds the row for a method and a path. */
@@ -35,8 +41,8 @@ export type Router = (method: string, path: string) => Match;
 
 /**
  * A router over a table. The first row that fits a path is the one that counts. The path is taken as it arrived: apart from
- * the escapes in a digest or a reference, which some clients write (`sha256%3A…`), nothing is decoded, folded or
- * trimmed, so that no second spelling of a path gets around anything.
+ * the escapes in a digest or a reference, which some clients write (`sha256%3A…`), and in words that may be any text,
+ * nothing is decoded, folded or trimmed, so that no second spelling of a path gets around anything.
  */
 export function createRouter(table: readonly Route[]): Router {
   const patterns = [...new Set(table.map(({ path }) => path))].map((path): Pattern => ({
@@ -59,6 +65,17 @@ export function createRouter(table: readonly Route[]): Router {
 
 function parseTokenId(text: string): string {
   if (/^[0-9a-f]{20}$/.test(text)) return text;
+  throw notFound();
+}
+
+function parseId(text: string): string {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(text)) return text;
+  throw notFound();
+}
+
+/** Any text, percent-encoded. */
+function parseText(text: string): string {
+  if (text !== "" && text.length <= 1_024) return decode(text);
   throw notFound();
 }
 

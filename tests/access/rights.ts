@@ -54,6 +54,9 @@ export const ROWS: Readonly<Record<string, readonly [need: Need, status: number]
   "GET /v2/<name>/referrers/<digest>": ["pull", 200],
   "HEAD /v2/<name>/referrers/<digest>": ["pull", 200],
 
+  "GET /admin/v1/me": ["own", 200],
+  "HEAD /admin/v1/me": ["own", 200],
+
   "GET /admin/v1/me/tokens": ["own", 200],
   "HEAD /admin/v1/me/tokens": ["own", 200],
   "POST /admin/v1/me/tokens": ["own", 201],
