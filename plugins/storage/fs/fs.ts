@@ -2,7 +2,8 @@
  * The storage contract on a directory tree: the object `a/b` is the file `a/b` under `root_dir`.
  *
  * What is put is written to a file aside, made durable, and renamed into its place in the same turn in which its
- * condition is tested; then the directory is made durable. `%temp` holds the files aside: `%` is in no key.
+ * condition is tested; then the directory is made durable. `%temp` holds the files aside, and `%lock` is locked for the
+ * length of such a turn, so that several processes can share a tree: `%` is in no key.
  *
  * @module
  */
@@ -35,13 +36,17 @@ export interface FsOptions {
 }
 
 const TEMPORARY = "%temp";
+const LOCK = "%lock";
 
-/** Opens the store in `root_dir`, which is made if need be, and removes what a crash has left aside. */
+/** Age from which a file aside is a crash's, and not another process's that is writing it, in milliseconds. */
+const LEFT_AFTER_MS = 10 * 60 * 1000;
+
+/** Opens the store in `root_dir`, which is made if need be, and removes what a crash has left aside long ago. */
 export const create: CreatePlugin<Storage, FsOptions> = ({ root_dir }) => {
   try {
     Deno.mkdirSync(`${root_dir}/${TEMPORARY}`, { recursive: true });
     for (const { name } of Deno.readDirSync(`${root_dir}/${TEMPORARY}`)) {
-      Deno.removeSync(`${root_dir}/${TEMPORARY}/${name}`);
+      removeIfLeft(`${root_dir}/${TEMPORARY}/${name}`);
     }
     return openStore(root_dir, { folds: exists(`${root_dir}/${TEMPORARY.toUpperCase()}`) });
   } catch (error) {
@@ -51,7 +56,9 @@ export const create: CreatePlugin<Storage, FsOptions> = ({ root_dir }) => {
 
 /** Opens the store in a root that `create` has made ready. `folds`: its file system takes `A` and `a` for the same. */
 export function openStore(root: string, options: { readonly folds: boolean }): Storage {
-  return new FsStorage(new Tree(new Paths(root, options)));
+  const lock = `${root}/${LOCK}`;
+  Deno.openSync(lock, { write: true, create: true }).close();
+  return new FsStorage(new Tree(new Paths(root, options), { lock }));
 }
 
 class FsStorage implements Storage {
@@ -90,13 +97,15 @@ class FsStorage implements Storage {
   ): Promise<{ readonly etag: string }> {
     return this.#attempt("put", key, async () => {
       if (bytes.length > VALUE_BYTES_MAX) throw tooLarge("put", key, bytes.length);
-      const etag = etagOf(bytes);
       this.#check(key, condition);
       // The entry of an empty file is all there is to it: the directory's fsync makes it durable.
-      if (bytes.length === 0 && !this.#tree.stat(key)) this.#createEmpty(key);
-      else await this.#replace(key, bytes, condition);
+      const isDone = bytes.length === 0 && this.#tree.alone(() => {
+        this.#check(key, condition);
+        return this.#createEmpty(key);
+      });
+      if (!isDone) await this.#replace(key, bytes, condition);
       await this.#tree.sync(directoryOf(key));
-      return { etag };
+      return { etag: etagOf(bytes) };
     });
   }
 
@@ -118,11 +127,11 @@ class FsStorage implements Storage {
       const target = this.#paths.file(to);
       if (!this.#tree.stat(from)) return false;
       await this.#makeDurable(from);
-      if (!this.#tree.stat(from)) return false;
-      let left = "";
-      this.#tree.insert(to, () => {
-        left = this.#tree.remove(from, () => Deno.renameSync(source, target));
+      const left = this.#tree.alone(() => {
+        if (!this.#tree.stat(from)) return undefined;
+        return this.#tree.move(from, to, () => Deno.renameSync(source, target));
       });
+      if (left === undefined) return false;
       await Promise.all([this.#tree.sync(directoryOf(to)), this.#tree.sync(left)]);
       return true;
     });
@@ -130,9 +139,12 @@ class FsStorage implements Storage {
 
   delete(key: string, condition: DeleteCondition = {}): Promise<boolean> {
     return this.#attempt("delete", key, async () => {
-      if (!this.#tree.stat(key)) return false;
-      this.#check(key, condition);
-      const left = this.#tree.remove(key, () => Deno.removeSync(this.#paths.file(key)));
+      const left = this.#tree.alone(() => {
+        if (!this.#tree.stat(key)) return undefined;
+        this.#check(key, condition);
+        return this.#tree.remove(key, () => Deno.removeSync(this.#paths.file(key)));
+      });
+      if (left === undefined) return false;
       await this.#tree.sync(left);
       return true;
     });
@@ -146,7 +158,7 @@ class FsStorage implements Storage {
     return this.#attempt("locate", key, () => {
       if (!this.#tree.stat(key)) {
         if (access === "read") return undefined;
-        this.#createEmpty(key);
+        this.#tree.alone(() => this.#createEmpty(key));
       }
       return { file: this.#paths.file(key) };
     });
@@ -183,9 +195,12 @@ class FsStorage implements Storage {
     }
   }
 
-  #createEmpty(key: string): void {
+  /** Makes an empty object. Answers whether there was none. */
+  #createEmpty(key: string): boolean {
+    if (this.#tree.stat(key)) return false;
     const path = this.#paths.file(key);
     this.#tree.insert(key, () => Deno.openSync(path, { write: true, createNew: true }).close());
+    return true;
   }
 
   async #replace(key: string, bytes: Uint8Array, condition: PutCondition): Promise<void> {
@@ -195,8 +210,10 @@ class FsStorage implements Storage {
       using file = Deno.openSync(temporary, { write: true, createNew: true });
       writeWhole(file, bytes);
       await file.syncData();
-      this.#check(key, condition);
-      this.#tree.insert(key, () => Deno.renameSync(temporary, path));
+      this.#tree.alone(() => {
+        this.#check(key, condition);
+        this.#tree.insert(key, () => Deno.renameSync(temporary, path));
+      });
     } catch (error) {
       removeIfPossible(temporary);
       throw error;
@@ -213,7 +230,7 @@ class FsStorage implements Storage {
       await file.sync();
     } catch (error) {
       // The system may have dropped what it could not write, and would call the next fsync of the rest a success.
-      if (this.#tree.stat(key)) this.#tree.remove(key, () => Deno.removeSync(path));
+      this.#tree.alone(() => this.#tree.stat(key) && this.#tree.remove(key, () => Deno.removeSync(path)));
       throw error;
     }
   }
@@ -224,7 +241,7 @@ class FsStorage implements Storage {
     if (size !== offset) {
       throw new PluginError("conflict", `Cannot append to ${key}: it has ${size} bytes, not ${offset}`);
     }
-    if (!info) this.#createEmpty(key);
+    if (!info) this.#tree.alone(() => this.#createEmpty(key));
     return Deno.openSync(this.#paths.file(key), { append: true });
   }
 }
@@ -247,6 +264,15 @@ function removeIfPossible(path: string): void {
     Deno.removeSync(path);
   } catch {
     // The caller has the error that matters.
+  }
+}
+
+/** Another process may be removing the same. */
+function removeIfLeft(path: string): void {
+  try {
+    if (Deno.lstatSync(path).mtime!.getTime() < Date.now() - LEFT_AFTER_MS) Deno.removeSync(path);
+  } catch (error) {
+    if (!meansAbsent(error)) throw error;
   }
 }
 

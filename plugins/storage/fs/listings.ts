@@ -1,4 +1,5 @@
 import type { ListPage } from "../../contract/storage.ts";
+import { TIMES_ARE_COARSE_MS } from "./value_cache.ts";
 
 /** What `Listings` asks of the file system. */
 export interface Directories {
@@ -11,14 +12,16 @@ export interface Directories {
 interface Listing {
   readonly names: string[];
   modifiedAtMs: number;
+  /** When the names were what the directory held: no later than they were read, or changed here. */
+  trueAtMs: number;
 }
 
 const NAMES_MAX = 200_000;
 
 /**
  * The sorted names in directories, remembered for as long as they are true. Changes that come through `change` are
- * followed at once; others are seen by the directory's time of modification, so one that happens in the same few
- * milliseconds as a change of our own can stay unseen until the next.
+ * followed at once; those of other processes are seen by the directory's time of modification. That is coarse: names
+ * that were true only a moment after it are read again, lest a change in the same moment stay unseen.
  */
 export class Listings {
   readonly #directories: Directories;
@@ -43,6 +46,7 @@ export class Listings {
   /** Runs `act`, which makes (`present`) or removes `name` in the directory. */
   change(directory: string, name: string, options: { present: boolean; act: () => void }): void {
     const listing = this.#current(directory);
+    const trueAtMs = Date.now();
     options.act();
     if (!listing || this.#listings.get(directory) !== listing) return;
     const index = lowerBound(listing.names, name);
@@ -51,6 +55,7 @@ export class Listings {
     if (!options.present && listed) listing.names.splice(index, 1);
     this.#size += Number(options.present) - Number(listed);
     listing.modifiedAtMs = this.#directories.modifiedAtMs(directory) ?? NaN;
+    listing.trueAtMs = trueAtMs;
   }
 
   /** Forgets a directory. */
@@ -63,15 +68,18 @@ export class Listings {
 
   #current(directory: string): Listing | undefined {
     const listing = this.#listings.get(directory);
-    if (listing && listing.modifiedAtMs === this.#directories.modifiedAtMs(directory)) return listing;
+    const isCurrent = listing && listing.modifiedAtMs === this.#directories.modifiedAtMs(directory) &&
+      listing.modifiedAtMs < listing.trueAtMs - TIMES_ARE_COARSE_MS;
+    if (isCurrent) return listing;
     this.forget(directory);
     return undefined;
   }
 
   #read(directory: string): Listing | undefined {
+    const trueAtMs = Date.now();
     const modifiedAtMs = this.#directories.modifiedAtMs(directory);
     if (modifiedAtMs === undefined) return undefined;
-    return { names: this.#directories.read(directory).sort(byBytes), modifiedAtMs };
+    return { names: this.#directories.read(directory).sort(byBytes), modifiedAtMs, trueAtMs };
   }
 
   #remember(directory: string, listing: Listing): void {

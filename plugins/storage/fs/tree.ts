@@ -8,7 +8,7 @@ import { ValueCache } from "./value_cache.ts";
 
 /**
  * The directories of the store. Every change to them is made here, in one synchronous turn with the test of its
- * condition, so that making a directory and pruning it cannot meet.
+ * condition, `alone`, so that making a directory and pruning it cannot meet, in this process or in several.
  */
 export class Tree {
   readonly paths: Paths;
@@ -16,9 +16,12 @@ export class Tree {
   readonly values: ValueCache = new ValueCache();
   readonly #listings: Listings;
   readonly #durability: Durability;
+  readonly #lock: string;
 
-  constructor(paths: Paths) {
+  /** `lock` is a file that all who share the tree lock. */
+  constructor(paths: Paths, { lock }: { readonly lock: string }) {
     this.paths = paths;
+    this.#lock = lock;
     this.#durability = new Durability((directory) => syncDirectory(paths.directory(directory)));
     this.#listings = new Listings({
       modifiedAtMs: (directory) => this.#modifiedAtMs(directory),
@@ -30,6 +33,13 @@ export class Tree {
   stat(key: string): Deno.FileInfo | undefined {
     const info = lstat(this.paths.file(key));
     return info?.isFile && this.paths.isReadable(directoryOf(key)) ? info : undefined;
+  }
+
+  /** Runs `act` while no other process does the same. */
+  alone<T>(act: () => T): T {
+    using file = Deno.openSync(this.#lock);
+    file.lockSync(true);
+    return act();
   }
 
   /** Makes the key's directories and runs `act`, which makes the key's file. */
@@ -45,6 +55,15 @@ export class Tree {
     this.values.forget(key);
     this.#listings.change(directoryOf(key), nameOf(key), { present: false, act });
     return this.#prune(directoryOf(key));
+  }
+
+  /** Runs `act`, which renames a key's file. Answers the directory that has to be synced for what it left. */
+  move(from: string, to: string, act: () => void): string {
+    let left = "";
+    this.insert(to, () => {
+      left = this.remove(from, act);
+    });
+    return left;
   }
 
   /** Answers when the directory, and the way to it, survives a power cut. */

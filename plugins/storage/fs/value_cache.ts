@@ -5,6 +5,9 @@ interface Entry {
   readonly inode: number | null;
 }
 
+/** How coarse the times of files may be, in milliseconds: what changed a moment ago may change again and look the same. */
+export const TIMES_ARE_COARSE_MS = 20;
+
 const VALUE_BYTES_MAX = 64 * 1024;
 const TOTAL_BYTES_MAX = 16 * 1024 * 1024;
 /** What an entry costs besides its bytes. */
@@ -12,8 +15,8 @@ const ENTRY_BYTES = 500;
 
 /**
  * Small values that were read last, so that reading them again costs a look at the file's facts. An entry counts only while
- * these are what they were; who changes a file here has it forgotten besides, since facts alone can deceive: times are
- * coarse, and inodes are used again.
+ * these are what they were; who changes a file here has it forgotten besides. Facts alone can deceive, since times are
+ * coarse and inodes are used again: so what another process may have changed a moment ago is not remembered.
  */
 export class ValueCache {
   /** The one used last comes last. */
@@ -37,7 +40,8 @@ export class ValueCache {
   /** Remembers what was read from a file that has these facts. */
   set(key: string, info: Deno.FileInfo, value: StoredValue): void {
     this.forget(key);
-    if (value.size > VALUE_BYTES_MAX) return;
+    const isFresh = value.modifiedAtMs > Date.now() - TIMES_ARE_COARSE_MS;
+    if (value.size > VALUE_BYTES_MAX || isFresh) return;
     this.#entries.set(key, { value: { ...value, bytes: value.bytes.slice() }, inode: info.ino });
     this.#totalBytes += value.size + ENTRY_BYTES;
     for (const oldest of this.#entries.keys()) {
