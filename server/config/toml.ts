@@ -64,5 +64,5 @@ const SECRET_KEY = /pass?w|secret|token"?\s*=|basic_auth|credential/i;
 function maskSecret(line: string): string {
   const equals = line.indexOf("=");
   if (equals < 0 || !SECRET_KEY.test(line.slice(0, equals + 1))) return line;
-  return line.slice(0, equals + 1) + line.slice(equals + 1).replaceAll(/[^\s"']/g, "*");
+  return line.slice(0, equals + 1) + line.slice(equals + 1).replaceAll(/[^\s"']/gu, "*");
 }

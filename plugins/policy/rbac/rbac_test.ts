@@ -135,6 +135,7 @@ Deno.test("rbac grants by the built-in roles what their names say, on every repo
     "get-referrers",
     "list-catalog",
     "list-tags",
+    "own-identity",
     "own-tokens",
   ];
   const push = [
