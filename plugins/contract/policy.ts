@@ -6,6 +6,7 @@
  */
 
 import type { Identity } from "./identity.ts";
+import type { Retention, RetentionQuestion } from "./retention.ts";
 
 /** What somebody wants to do. */
 export interface PolicyQuestion {
@@ -81,9 +82,14 @@ export interface Policy {
   decide(question: PolicyQuestion): Promise<PolicyAnswer>;
   /** What becomes of each of its rules, those too that `decide` need not look at. */
   explain?(question: PolicyQuestion): Promise<readonly RuleVerdict[]>;
+  /**
+   * Which images of a repository are to be kept: an answer for each, in their order; none at all where it has nothing to
+   * say about the repository. Where it fails, or is silent past its deadline, nothing of the repository is deleted.
+   */
+  retain?(question: RetentionQuestion): Promise<readonly Retention[]>;
   /** What is wrong with its settings: asked once, at the start; anything stops the start. */
   check?(): Promise<readonly PolicyProblem[]>;
 }
 
 /** The names of the contract's methods. */
-export const POLICY_METHODS = ["decide", "explain", "check"] as const;
+export const POLICY_METHODS = ["decide", "explain", "retain", "check"] as const;

@@ -4,19 +4,25 @@
  * @module
  */
 
+import { PluginError } from "@sreg/contract/error.ts";
 import type { CreatePlugin } from "@sreg/contract/plugin.ts";
 import type { Policy, PolicyAnswer, PolicyProblem } from "@sreg/contract/policy.ts";
 import { type AccessPolicy, compilePolicy } from "./access_policy.ts";
 import { comparePatterns } from "@sreg/contract/pattern.ts";
-import { formatPath, parseSettings } from "./settings.ts";
+import { compileRetention } from "./retention_policy.ts";
+import { formatPath, parseRetention, parseSettings } from "./settings.ts";
 import { bindQuestion } from "./variables.ts";
 
 /** How long an answer holds that no clock can change. */
 const CACHE_MS = 60_000;
 
-/** Makes the policy of the tables in `options.policies`. Rules that are wrong are told by `check`, and deny everything. */
+/**
+ * Makes the policy of the tables in `options.policies` and `options.retention`. Rules that are wrong are told by `check`; wrong
+ * ones of access deny everything, wrong ones of retention keep everything.
+ */
 export const create: CreatePlugin<Required<Policy>> = (options) => {
   const policies = parseSettings(options).map(compilePolicy);
+  const retention = compileRetention(parseRetention(options));
   const problems = policies.flatMap((policy) => policy.problems);
   const [problem] = problems;
   const findApplicable = createFinder(policies);
@@ -34,7 +40,15 @@ export const create: CreatePlugin<Required<Policy>> = (options) => {
       const applicable = findApplicable(question.namespace);
       return Promise.resolve(applicable.flatMap((policy) => policy.explain(bindings, question)));
     },
-    check: () => Promise.resolve(problems),
+    // deno-lint-ignore require-await -- a mistake in the rules is a rejection
+    async retain(question) {
+      const [mistake] = retention.problems;
+      if (mistake) {
+        throw new PluginError("failed", `Cannot evaluate ${formatPath(mistake.path)}: ${mistake.message}`);
+      }
+      return retention.retain(question);
+    },
+    check: () => Promise.resolve([...problems, ...retention.problems]),
   };
 };
 

@@ -17,7 +17,7 @@ import {
 } from "./shapes.ts";
 import type { Source, Span } from "./source.ts";
 import { type Call, type Comprehension, type Expression, literalOf, nameOf, type Select } from "./tree.ts";
-import { VARIABLES } from "./variables.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /** How deep macros such as `exists` may stand in one another. */
 export const MACRO_DEPTH_MAX = 2;
@@ -39,9 +39,11 @@ export class RuleChecker {
   /** The variables that the rule reads, by their whole names: `request.tags`. */
   readonly reads = new Set<string>();
   readonly #source: Source;
+  readonly #vocabulary: Vocabulary;
 
-  constructor(source: Source) {
+  constructor(source: Source, vocabulary: Vocabulary) {
     this.#source = source;
+    this.#vocabulary = vocabulary;
   }
 
   /** Looks at a whole rule. */
@@ -83,23 +85,33 @@ export class RuleChecker {
     const local = locals.get(name);
     if (local) return local;
     const span = this.#source.spanOf(expression);
-    if (Object.hasOwn(VARIABLES, name)) {
-      const [field] = Object.keys(VARIABLES[name]!.fields!);
+    const variable = this.#variable(name);
+    if (variable && !variable.fields) return variable;
+    if (variable) {
+      const [field] = Object.keys(variable.fields!);
       return this.#report(
         span,
         `"${name}" is no value itself, name one of its fields, such as ${name}.${field}`,
       );
     }
     if (TYPE_NAMES.includes(name)) return TYPE;
-    const hint = didYouMean(name, [...Object.keys(VARIABLES), ...locals.keys()].filter(isWritten));
+    const hint = didYouMean(
+      name,
+      [...Object.keys(this.#vocabulary.variables), ...locals.keys()].filter(isWritten),
+    );
     return this.#report(span, `unknown variable "${name}"${hint}`);
   }
 
   /** What a field or an element is taken of: here the variables of questions may stand. */
   #inferOperand(expression: Expression, scope: Scope): Shape {
     const name = nameOf(expression);
-    const isVariable = name !== undefined && !scope.locals.has(name) && Object.hasOwn(VARIABLES, name);
-    return isVariable ? VARIABLES[name]! : this.#infer(expression, scope);
+    const variable = name === undefined || scope.locals.has(name) ? undefined : this.#variable(name);
+    return variable ?? this.#infer(expression, scope);
+  }
+
+  #variable(name: string): Shape | undefined {
+    const { variables } = this.#vocabulary;
+    return Object.hasOwn(variables, name) ? variables[name] : undefined;
   }
 
   #inferSelect(expression: Expression, select: Select, scope: Scope): Shape {
@@ -178,11 +190,11 @@ export class RuleChecker {
 
   #inferFunction(expression: Expression, call: Call, scope: Scope): Shape {
     const span = this.#source.spanOfCall(expression);
-    const unknown = unknownFunction(call.function);
+    const unknown = unknownFunction(call.function, this.#vocabulary);
     if (unknown !== undefined) return this.#report(span, unknown);
     const target = call.target && this.#infer(call.target, scope);
     const args = call.args.map((arg) => this.#infer(arg, scope));
-    const resolved = resolveCall({ name: call.function, target, args });
+    const resolved = resolveCall({ name: call.function, target, args }, this.#vocabulary);
     if ("problem" in resolved) return this.#report(span, resolved.problem);
     const problem = literalProblem(expression, call);
     if (problem !== undefined) this.#report(this.#source.spanOf(call.args[0]!), problem);
@@ -254,7 +266,7 @@ export class RuleChecker {
     if (!["list", "map", "dyn"].includes(range.kind)) {
       return this.#report(span, `only lists and maps can be gone through, this is ${formatOneOf(range)}`);
     }
-    if (Object.hasOwn(VARIABLES, iterVar)) return this.#report(span, `the name "${iterVar}" is taken`);
+    if (this.#variable(iterVar)) return this.#report(span, `the name "${iterVar}" is taken`);
     if (scope.depth === MACRO_DEPTH_MAX) {
       return this.#report(span, `macros stand in one another deeper than ${MACRO_DEPTH_MAX} levels`);
     }

@@ -93,8 +93,8 @@ export const ENVIRONMENT = celEnv(ENVIRONMENT_OPTIONS);
 export type Evaluate = (bindings?: Bindings) => unknown;
 
 /** Makes a part of a rule ready to run. It never throws; costing too much is an error whatever the rule makes of it. */
-export function prepare(expression: Expression): Evaluate {
-  const run = plan(ENVIRONMENT, expression);
+export function prepare(expression: Expression, environment = ENVIRONMENT): Evaluate {
+  const run = plan(environment, expression);
   return (bindings) => {
     stepsLeft = STEPS_MAX;
     const result = run(bindings as never);

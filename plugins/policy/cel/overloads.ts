@@ -1,6 +1,6 @@
-import { ENVIRONMENT } from "./environment.ts";
 import { didYouMean } from "@sreg/contract/nearest.ts";
 import { formatKind, formatOneOf, joinShapes, type Shape, shapeOf } from "./shapes.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /** A call, as far as it is known before the rule runs. */
 export interface CallShape {
@@ -14,11 +14,6 @@ export interface CallShape {
 /** What a call answers, or why it cannot answer anything. */
 export type Resolved = { readonly shape: Shape } | { readonly problem: string };
 
-const FUNCTIONS = [...ENVIRONMENT.funcs];
-const NAMES = [
-  ...new Set(FUNCTIONS.map(({ name }) => name).filter((name) => /^\w+$/.test(name) && !name.startsWith("_"))),
-];
-
 /** What the macros want; a macro that is used otherwise is parsed as a call of an unknown function. */
 const MACROS: Readonly<Record<string, string>> = {
   has: "has(identity.claims.name)",
@@ -29,11 +24,11 @@ const MACROS: Readonly<Record<string, string>> = {
   map: "list.map(item, value)",
 };
 
-type Overload = (typeof FUNCTIONS)[number];
+type Overload = Vocabulary["environment"]["funcs"] extends Iterable<infer Item> ? Item : never;
 
 /** Finds what a call of a function that there is comes to. */
-export function resolveCall({ name, target, args }: CallShape): Resolved {
-  const named = FUNCTIONS.filter((overload) => overload.name === name);
+export function resolveCall({ name, target, args }: CallShape, { environment }: Vocabulary): Resolved {
+  const named = [...environment.funcs].filter((overload) => overload.name === name);
   const called = named.filter((overload) => (overload.target === undefined) === (target === undefined));
   if (called.length === 0) return { problem: wrongForm(name, named[0]!) };
   const counted = called.filter((overload) => overload.arguments.length === args.length);
@@ -49,11 +44,18 @@ function formatFunction(name: string): string {
 }
 
 /** What to say of a function that there is not. */
-export function unknownFunction(name: string): string | undefined {
-  if (ENVIRONMENT.funcs.find(name)) return undefined;
+export function unknownFunction(name: string, { environment }: Vocabulary): string | undefined {
+  if (environment.funcs.find(name)) return undefined;
   const form = Object.hasOwn(MACROS, name) ? MACROS[name] : undefined;
   if (form !== undefined) return `"${name}" is used so: ${form}`;
-  return `unknown function "${name}"${didYouMean(name, [...NAMES, ...Object.keys(MACROS)])}`;
+  return `unknown function "${name}"${
+    didYouMean(name, [...writtenNames(environment), ...Object.keys(MACROS)])
+  }`;
+}
+
+/** The names of functions that can be written; operators have others. */
+function writtenNames({ funcs }: Vocabulary["environment"]): Set<string> {
+  return new Set([...funcs].map(({ name }) => name).filter((name) => /^[a-z]\w*$/i.test(name)));
 }
 
 function wrongForm(name: string, overload: Overload): string {

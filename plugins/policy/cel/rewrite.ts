@@ -1,17 +1,17 @@
 import { BOUNDED } from "./environment.ts";
 import { type Comprehension, descendants, type Expression, type ExpressionKind, nameOf } from "./tree.ts";
-import { VARIABLES } from "./variables.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /**
- * Changes a rule's tree, in place, to what is run: `has(request.tags)` asks whether it is not `null`, and what a macro
- * goes through is counted first.
+ * Changes a rule's tree, in place, to what is run: where what is unknown is `null`, `has(request.tags)` asks whether it
+ * is not, and what a macro goes through is counted first.
  */
-export function rewriteRule(rule: Expression): void {
+export function rewriteRule(rule: Expression, { variables, unknownIsNull }: Vocabulary): void {
   for (const part of [...descendants(rule)]) {
     const { exprKind } = part;
     if (exprKind.case === "comprehensionExpr") boundRange(exprKind.value);
-    if (exprKind.case !== "selectExpr" || !exprKind.value.testOnly) continue;
-    if (Object.hasOwn(VARIABLES, nameOf(exprKind.value.operand) ?? "")) {
+    if (!unknownIsNull || exprKind.case !== "selectExpr" || !exprKind.value.testOnly) continue;
+    if (Object.hasOwn(variables, nameOf(exprKind.value.operand) ?? "")) {
       const field = expressionOf({ case: "selectExpr", value: { ...exprKind.value, testOnly: false } });
       part.exprKind = callOf("_!=_", [field, NULL]);
     }

@@ -6,6 +6,7 @@ import { rewriteRule } from "./rewrite.ts";
 import { createSource } from "./source.ts";
 import { isDeeperThan, type ParsedRule } from "./tree.ts";
 import { type Bindings, TIME, UNKNOWN_AHEAD } from "./variables.ts";
+import { ACCESS, type Vocabulary } from "./vocabulary.ts";
 
 /** How long a rule may be, in UTF-16 code units. */
 export const TEXT_MAX = 8192;
@@ -30,8 +31,8 @@ export type CompiledRule =
   | { readonly rule: Rule; readonly problems: readonly [] }
   | { readonly rule?: undefined; readonly problems: readonly [RuleProblem, ...RuleProblem[]] };
 
-/** Reads a rule and looks for all that can be known to be wrong with it. */
-export function compileRule(text: string): CompiledRule {
+/** Reads a rule, of access unless it is said to be another, and looks for all that can be known to be wrong with it. */
+export function compileRule(text: string, vocabulary: Vocabulary = ACCESS): CompiledRule {
   if (text.length > TEXT_MAX) {
     const message = `a rule has at most ${TEXT_MAX} characters, this one has ${text.length}`;
     return { problems: [{ offset: TEXT_MAX, length: text.length - TEXT_MAX, message }] };
@@ -40,12 +41,13 @@ export function compileRule(text: string): CompiledRule {
   if ("message" in parsed) return { problems: [parsed] };
   const expression = parsed.expr!;
   if (isDeeperThan(DEPTH_MAX, expression)) return { problems: [tooDeep(text)] };
-  const checker = new RuleChecker(createSource(text, parsed));
+  const checker = new RuleChecker(createSource(text, parsed), vocabulary);
   checker.check(expression);
   const [first, ...rest] = checker.problems.toSorted((a, b) => a.offset - b.offset);
   if (first) return { problems: [first, ...rest] };
-  rewriteRule(expression);
-  return { rule: createRule(text, { run: prepare(expression), reads: checker.reads }), problems: [] };
+  rewriteRule(expression, vocabulary);
+  const run = prepare(expression, vocabulary.environment);
+  return { rule: createRule(text, { run, reads: checker.reads }), problems: [] };
 }
 
 function createRule(

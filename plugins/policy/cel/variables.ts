@@ -49,7 +49,7 @@ export type Bindings = Record<string, ReturnType<typeof celError> | Value>;
 type Value = JsonValue | ReturnType<typeof celList> | Map<string, Value> | readonly Value[] | Timestamp;
 
 /** As protobuf has it, by which CEL knows it. */
-interface Timestamp {
+export interface Timestamp {
   readonly $typeName: "google.protobuf.Timestamp";
   readonly seconds: bigint;
   readonly nanos: number;
@@ -106,7 +106,8 @@ function fromJson(value: JsonValue): Value {
   return new Map(Object.entries(value).map(([key, item]) => [key, fromJson(item)]));
 }
 
-function timestampOf(timeMs: number): Timestamp {
+/** A point in time as CEL knows it. */
+export function timestampOf(timeMs: number): Timestamp {
   const seconds = Math.floor(timeMs / 1000);
   const nanos = Math.round((timeMs - seconds * 1000) * 1_000_000);
   return { $typeName: "google.protobuf.Timestamp", seconds: BigInt(seconds), nanos };
