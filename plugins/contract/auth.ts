@@ -55,12 +55,31 @@ export interface StoredIdentity {
   readonly passwordHash: string;
   /** The groups that it is in. */
   readonly groups: readonly string[];
+  /** Whether it cannot sign in, and nothing that was got as it is worth anything. */
+  readonly disabled?: boolean;
+  /**
+   * Another one whenever all that was got as this identity is to be worth nothing from then on: with the identity itself,
+   * when it is disabled, when an administrator gives it a password.
+   */
+  readonly incarnation?: string;
+}
+
+/** An identity that is written in the configuration, or in a file that it names. */
+export interface ConfiguredIdentity {
+  /** What it is kept under. */
+  readonly id: string;
+  /** The name it signs in with. */
+  readonly username: string;
+  /** The groups that it is in. */
+  readonly groups: readonly string[];
 }
 
 /** An identity as it is now. */
 export interface RecalledIdentity {
   /** Who it is now. */
   readonly identity: KnownIdentity;
+  /** That of the stored identity, where it is one: personal tokens that were made for another are worth nothing. */
+  readonly incarnation?: string;
   /** Changes whenever what the identity proves itself by changes: tokens that were issued before are worth nothing then. */
   readonly generation: string;
 }
@@ -82,7 +101,20 @@ export interface Auth {
    * before. Only for plugins that check their passwords.
    */
   replaceIdentities?(identities: readonly StoredIdentity[]): Promise<void>;
+  /** Those of its own whom no identity of the store may have the id or the user name of. */
+  listIdentities?(): Promise<readonly ConfiguredIdentity[]>;
+  /** A hash of a new password, as `StoredIdentity` has it: a long computation, which is not for the core's own thread. */
+  hashPassword?(password: string): Promise<string>;
+  /** Why a text cannot be used as the hash of a password; `null`: it can. */
+  findHashProblem?(passwordHash: string): Promise<string | null>;
 }
 
 /** The names of the contract's methods. */
-export const AUTH_METHODS = ["authenticate", "recall", "replaceIdentities"] as const;
+export const AUTH_METHODS = [
+  "authenticate",
+  "recall",
+  "replaceIdentities",
+  "listIdentities",
+  "hashPassword",
+  "findHashProblem",
+] as const;

@@ -7,6 +7,7 @@
 
 import type { Identity } from "./identity.ts";
 import type { Retention, RetentionQuestion } from "./retention.ts";
+import type { ConfiguredRoles, StoredRoles } from "./role.ts";
 
 /** What somebody wants to do. */
 export interface PolicyQuestion {
@@ -89,7 +90,24 @@ export interface Policy {
   retain?(question: RetentionQuestion): Promise<readonly Retention[]>;
   /** What is wrong with its settings: asked once, at the start; anything stops the start. */
   check?(): Promise<readonly PolicyProblem[]>;
+  /**
+   * Told of all roles and bindings of the registry's store, at the start and whenever they changed; they replace those that
+   * it was told of before. What it let the core remember is forgotten then.
+   */
+  replaceRoles?(stored: StoredRoles): Promise<void>;
+  /** What is wrong with roles and bindings that are to be kept in the store beside those that are there. */
+  checkRoles?(wanted: StoredRoles): Promise<readonly PolicyProblem[]>;
+  /** The roles and bindings that are not the store's. */
+  listRoles?(): Promise<ConfiguredRoles>;
 }
 
 /** The names of the contract's methods. */
-export const POLICY_METHODS = ["decide", "explain", "retain", "check"] as const;
+export const POLICY_METHODS = [
+  "decide",
+  "explain",
+  "retain",
+  "check",
+  "replaceRoles",
+  "checkRoles",
+  "listRoles",
+] as const;

@@ -1,4 +1,10 @@
-import type { AUTH_METHODS, AuthAnswer, KnownIdentity, RecalledIdentity } from "./auth.ts";
+import type {
+  AUTH_METHODS,
+  AuthAnswer,
+  ConfiguredIdentity,
+  KnownIdentity,
+  RecalledIdentity,
+} from "./auth.ts";
 import type { JsonObject, JsonValue } from "./identity.ts";
 import type { WireMethod, WireMethods } from "./wire.ts";
 import {
@@ -14,6 +20,7 @@ import {
 } from "./wire_shapes.ts";
 
 const GROUPS_MAX = 1_000;
+const IDENTITIES_MAX = 100_000;
 const CLAIMS_DEPTH_MAX = 16;
 
 /** The auth contract on the wire. */
@@ -21,6 +28,9 @@ export const AUTH_WIRE: WireMethods & Readonly<Record<(typeof AUTH_METHODS)[numb
   authenticate: { read: readAnswer },
   recall: { optional: true, read: (answer) => readNullable(answer, readRecalled) },
   replaceIdentities: { optional: true, read: () => undefined },
+  listIdentities: { optional: true, read: (answer) => readList(answer, readConfigured, IDENTITIES_MAX) },
+  hashPassword: { optional: true, read: readText },
+  findHashProblem: { optional: true, read: (answer) => readNullable(answer, readText) },
 };
 
 function readAnswer(answer: unknown): AuthAnswer {
@@ -37,8 +47,21 @@ function readAnswer(answer: unknown): AuthAnswer {
 }
 
 function readRecalled(answer: unknown): RecalledIdentity {
-  const { identity, generation } = readRecord(answer);
-  return { identity: readIdentity(identity), generation: readText(generation) };
+  const properties = readRecord(answer);
+  return {
+    identity: readIdentity(properties["identity"]),
+    generation: readText(properties["generation"]),
+    ...readOptional(properties, "incarnation", readText),
+  };
+}
+
+function readConfigured(answer: unknown): ConfiguredIdentity {
+  const { id, username, groups } = readRecord(answer);
+  return {
+    id: readText(id),
+    username: readText(username),
+    groups: readList(groups, readText, GROUPS_MAX),
+  };
 }
 
 function readIdentity(answer: unknown): KnownIdentity {

@@ -1,5 +1,6 @@
 import type { POLICY_METHODS, PolicyAnswer, PolicyProblem, RuleVerdict } from "./policy.ts";
 import { type Retention, RETENTION_IMAGES_MAX } from "./retention.ts";
+import type { ConfiguredRole, ConfiguredRoles, StoredBinding } from "./role.ts";
 import type { WireMethod, WireMethods } from "./wire.ts";
 import {
   readBoolean,
@@ -19,6 +20,9 @@ export const POLICY_WIRE: WireMethods & Readonly<Record<(typeof POLICY_METHODS)[
   explain: { optional: true, read: (answer) => readList(answer, readVerdict, RULES_MAX) },
   retain: { optional: true, read: (answer) => readList(answer, readRetention, RETENTION_IMAGES_MAX) },
   check: { optional: true, read: (answer) => readList(answer, readProblem, RULES_MAX) },
+  replaceRoles: { optional: true, read: () => undefined },
+  checkRoles: { optional: true, read: (answer) => readList(answer, readProblem, RULES_MAX) },
+  listRoles: { optional: true, read: readRoles },
 };
 
 function readAnswer(answer: unknown): PolicyAnswer {
@@ -55,4 +59,31 @@ function readProblem(answer: unknown): PolicyProblem {
     length: readCount(length),
     message: readText(message),
   };
+}
+
+function readRoles(answer: unknown): ConfiguredRoles {
+  const { roles, bindings } = readRecord(answer);
+  return {
+    roles: readList(roles, readRole, RULES_MAX),
+    bindings: readList(bindings, readBinding, RULES_MAX),
+  };
+}
+
+function readRole(answer: unknown): ConfiguredRole {
+  const { name, verbs, repositories, builtIn } = readRecord(answer);
+  return {
+    name: readText(name),
+    verbs: readTexts(verbs),
+    repositories: readTexts(repositories),
+    builtIn: readBoolean(builtIn),
+  };
+}
+
+function readBinding(answer: unknown): Omit<StoredBinding, "id"> {
+  const { role, users, groups } = readRecord(answer);
+  return { role: readText(role), users: readTexts(users), groups: readTexts(groups) };
+}
+
+function readTexts(answer: unknown): string[] {
+  return readList(answer, readText, RULES_MAX);
 }

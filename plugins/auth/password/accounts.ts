@@ -1,5 +1,10 @@
 import { hash as digest } from "node:crypto";
-import type { KnownIdentity, RecalledIdentity, StoredIdentity } from "@sreg/contract/auth.ts";
+import type {
+  ConfiguredIdentity,
+  KnownIdentity,
+  RecalledIdentity,
+  StoredIdentity,
+} from "@sreg/contract/auth.ts";
 import { PluginError } from "@sreg/contract/error.ts";
 import { parsePasswordHash, type PasswordHash } from "./password_hash.ts";
 
@@ -11,6 +16,10 @@ export interface Account {
   readonly hash: PasswordHash;
   /** Where it is configured, for people: `identity.bob`. */
   readonly source: string;
+  /** Whether it is kept from signing in. */
+  readonly disabled?: boolean;
+  /** As `StoredIdentity` has it. */
+  readonly incarnation?: string;
 }
 
 /** All who may sign in: those who were configured at the start, and those of the registry's store as they come and go. */
@@ -38,8 +47,19 @@ export class Accounts {
   /** The identity with this id as it is now. */
   recall(id: string): RecalledIdentity | null {
     const account = this.#byId.get(id);
-    if (!account) return null;
-    return { identity: identityOf(account), generation: digest("sha256", account.hash.text, "base64url") };
+    if (!account || account.disabled) return null;
+    const { hash, incarnation } = account;
+    const generation = digest("sha256", `${hash.text}\n${incarnation ?? ""}`, "base64url");
+    return {
+      identity: identityOf(account),
+      generation,
+      ...(incarnation !== undefined && { incarnation }),
+    };
+  }
+
+  /** Those that were configured at the start. */
+  listConfigured(): ConfiguredIdentity[] {
+    return this.#configured.map(({ id, username, groups }) => ({ id, username, groups }));
   }
 
   /** The hash to check passwords of unknown users against: one of the cost that most have; none where nobody is known. */
@@ -90,9 +110,9 @@ export function readHash(text: string, source: string): PasswordHash {
   }
 }
 
-function readStored({ id, username, passwordHash, groups }: StoredIdentity): Account {
-  const source = `the stored identity ${JSON.stringify(id)}`;
-  return { id, username, groups, source, hash: readHash(passwordHash, source) };
+function readStored({ passwordHash, ...identity }: StoredIdentity): Account {
+  const source = `the stored identity ${JSON.stringify(identity.id)}`;
+  return { ...identity, source, hash: readHash(passwordHash, source) };
 }
 
 /** Every account whose name or id another has, too, and what to say of it. */

@@ -95,3 +95,27 @@ Deno.test("Accounts has a decoy of the cost that most have, and none where nobod
   accounts.replaceStored([stored("a")]);
   assertEquals(cost(), "bcrypt 5");
 });
+
+Deno.test("Accounts recalls nobody who is disabled, and keeps the name", () => {
+  const accounts = new Accounts([account("ann")]);
+  accounts.replaceStored([{ ...stored("bob"), disabled: true }]);
+  assertEquals([accounts.recall("bob"), accounts.find("bob")?.disabled], [null, true]);
+});
+
+Deno.test("Accounts has another generation for another incarnation with the same password", () => {
+  const accounts = new Accounts([]);
+  const generations = ["1", "2", "1"].map((incarnation) => {
+    accounts.replaceStored([{ ...stored("bob"), incarnation }]);
+    const recalled = accounts.recall("bob")!;
+    assertEquals(recalled.incarnation, incarnation);
+    return recalled.generation;
+  });
+  assert(generations[0] !== generations[1]);
+  assertEquals(generations[0], generations[2]);
+});
+
+Deno.test("Accounts lists those that are configured", () => {
+  const accounts = new Accounts([account("ann", { id: "1" })]);
+  accounts.replaceStored([stored("bob")]);
+  assertEquals(accounts.listConfigured(), [{ id: "1", username: "ann", groups: ["team"] }]);
+});

@@ -9,13 +9,20 @@ import type {
   Auth,
   AuthAnswer,
   AuthQuestion,
+  ConfiguredIdentity,
   RecalledIdentity,
   StoredIdentity,
 } from "@sreg/contract/auth.ts";
 import type { CreatePlugin } from "@sreg/contract/plugin.ts";
 import { type Account, Accounts, identityOf, readHash } from "./accounts.ts";
 import { parseHtpasswd } from "./htpasswd.ts";
-import { passwordBytes, type PasswordHash, verifyPassword } from "./password_hash.ts";
+import {
+  hashPassword,
+  parsePasswordHash,
+  passwordBytes,
+  type PasswordHash,
+  verifyPassword,
+} from "./password_hash.ts";
 import { WaitingLine } from "./waiting_line.ts";
 
 /** The settings of the plugin. */
@@ -56,9 +63,11 @@ class PasswordAuth implements Auth {
     const matches = hash !== undefined && await this.#matches(hash, password);
     if (!account) return { outcome: "foreign" };
     // It may have been changed while the check waited for its turn.
-    const isCurrent = this.#accounts.find(username)?.hash.text === account.hash.text;
+    const current = this.#accounts.find(username);
+    const isCurrent = current?.id === account.id && current.hash.text === account.hash.text;
     if (!matches || !isCurrent) return { outcome: "refused", reason: "wrong password" };
-    return { outcome: "known", identity: identityOf(account), cacheForMs: CACHE_MS };
+    if (current.disabled) return { outcome: "refused", reason: "it is disabled" };
+    return { outcome: "known", identity: identityOf(current), cacheForMs: CACHE_MS };
   }
 
   recall(id: string): Promise<RecalledIdentity | null> {
@@ -68,6 +77,23 @@ class PasswordAuth implements Auth {
   // deno-lint-ignore require-await -- what it throws must arrive as a rejection
   async replaceIdentities(identities: readonly StoredIdentity[]): Promise<void> {
     this.#accounts.replaceStored(identities);
+  }
+
+  listIdentities(): Promise<readonly ConfiguredIdentity[]> {
+    return Promise.resolve(this.#accounts.listConfigured());
+  }
+
+  hashPassword(password: string): Promise<string> {
+    return this.#line.run(() => hashPassword(password));
+  }
+
+  findHashProblem(passwordHash: string): Promise<string | null> {
+    try {
+      parsePasswordHash(passwordHash);
+      return Promise.resolve(null);
+    } catch (error) {
+      return Promise.resolve((error as Error).message);
+    }
   }
 
   async #matches(hash: PasswordHash, password: string): Promise<boolean> {

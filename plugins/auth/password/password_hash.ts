@@ -1,5 +1,7 @@
 import { Buffer } from "node:buffer";
-import { bcryptVerify } from "hash-wasm";
+import { randomBytes } from "node:crypto";
+import { argon2id, bcryptVerify } from "hash-wasm";
+import { NEW_HASH_COST, PASSWORD_BYTES_MAX } from "@sreg/contract/password.ts";
 import { verifyArgon2id } from "./argon2id.ts";
 
 /** The hash of a password, as it is stored. */
@@ -10,9 +12,6 @@ export interface PasswordHash {
   /** What it takes to check a password against it: equal for hashes that take equally long. */
   readonly cost: string;
 }
-
-/** The longest password that is looked at, in bytes of UTF-8. */
-export const PASSWORD_BYTES_MAX = 4_096;
 
 /** What bcrypt looks at of a password: the rest counts for nothing, with `htpasswd` and Apache too. */
 const BCRYPT_BYTES_MAX = 72;
@@ -87,4 +86,18 @@ export function passwordBytes(password: string): Uint8Array | undefined {
 export async function verifyPassword(hash: PasswordHash, password: Uint8Array): Promise<boolean> {
   if (hash.scheme === "argon2id") return verifyArgon2id(hash.text, password);
   return await bcryptVerify({ hash: hash.text, password: password.subarray(0, BCRYPT_BYTES_MAX) });
+}
+
+/** A hash of a new password. Blocks this thread for as long as it takes. */
+export async function hashPassword(password: string): Promise<string> {
+  const { memoryKib, passes, lanes, saltBytes, hashBytes } = NEW_HASH_COST;
+  return await argon2id({
+    password: new TextEncoder().encode(password),
+    salt: randomBytes(saltBytes),
+    memorySize: memoryKib,
+    iterations: passes,
+    parallelism: lanes,
+    hashLength: hashBytes,
+    outputType: "encoded",
+  });
 }

@@ -1,7 +1,8 @@
 // Puts the package into the module graph, so that its files are there.
-import { assertEquals, assertThrows } from "../../../tests/support/assert.ts";
+import { assert, assertEquals, assertThrows } from "../../../tests/support/assert.ts";
 import { hashArgon2id, hashBcrypt } from "../../../tests/password/hashes.ts";
-import { parsePasswordHash, PASSWORD_BYTES_MAX, passwordBytes, verifyPassword } from "./password_hash.ts";
+import { findPasswordProblem, PASSWORD_BYTES_MAX } from "@sreg/contract/password.ts";
+import { hashPassword, parsePasswordHash, passwordBytes, verifyPassword } from "./password_hash.ts";
 
 const BCRYPT_END = "a".repeat(53);
 const SALT = "c2FsdCBvZiBzaXh0ZWVuIQ";
@@ -136,4 +137,30 @@ Deno.test("passwordBytes() has nothing of a password that is never right", () =>
     assertEquals(passwordBytes(password), undefined);
   }
   assertEquals(passwordBytes("a".repeat(PASSWORD_BYTES_MAX))?.length, PASSWORD_BYTES_MAX);
+});
+
+Deno.test("hashPassword() makes hashes that only their password fits, each with a salt of its own", async () => {
+  const texts = [await hashPassword("pässword"), await hashPassword("pässword")];
+  assert(texts[0] !== texts[1]);
+  for (const text of texts) {
+    const hash = parsePasswordHash(text);
+    assertEquals(hash.cost, "argon2id m=19456,t=2,p=1");
+    assertEquals(await verifyPassword(hash, passwordBytes("pässword")!), true);
+    assertEquals(await verifyPassword(hash, passwordBytes("password")!), false);
+  }
+});
+
+Deno.test("findPasswordProblem() says why a text cannot be a new password", () => {
+  const refused: readonly (readonly [password: string, problem: string])[] = [
+    ["", "expected at least 8 characters"],
+    ["seven77", "expected at least 8 characters"],
+    ["🔑🔑🔑🔑🔑🔑🔑", "expected at least 8 characters"],
+    ["é".repeat(PASSWORD_BYTES_MAX / 2 + 1), "expected at most 4096 bytes"],
+    ["password\ud800", "it is not Unicode"],
+    ["password\0", "it has a NUL in it"],
+  ];
+  for (const [password, problem] of refused) assertEquals(findPasswordProblem(password), problem);
+  for (const good of ["12345678", "é".repeat(PASSWORD_BYTES_MAX / 2), "🔑".repeat(8), "  $(rm -rf)  "]) {
+    assertEquals(findPasswordProblem(good), undefined);
+  }
 });

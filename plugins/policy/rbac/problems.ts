@@ -4,12 +4,21 @@ import { didYouMean } from "@sreg/contract/nearest.ts";
 import { type BindingSettings, BUILT_IN_ROLES, type RoleSettings } from "./settings.ts";
 import { VERBS } from "./verbs.ts";
 
-/** What is wrong with roles and bindings: each could be meant to grant something, and does not. */
+/** Roles, and who has them. */
+interface Settings {
+  readonly roles: readonly RoleSettings[];
+  readonly bindings: readonly BindingSettings[];
+}
+
+/**
+ * What is wrong with roles and bindings: each could be meant to grant something, and does not. `others` are roles that may
+ * be bound besides.
+ */
 export function findProblems(
-  roles: readonly RoleSettings[],
-  bindings: readonly BindingSettings[],
+  { roles, bindings }: Settings,
+  others: readonly RoleSettings[] = [],
 ): PolicyProblem[] {
-  const known = new Set([...BUILT_IN_ROLES, ...roles].map(({ name }) => name));
+  const known = new Set([...BUILT_IN_ROLES, ...others, ...roles].map(({ name }) => name));
   return [
     ...roles.flatMap(findRoleProblems),
     ...bindings.flatMap((binding, index) => findBindingProblems(binding, { index: String(index), known })),

@@ -233,6 +233,62 @@ Deno.test("a configured role that has the name of a built-in one grants nothing"
   assertEquals((await policy.decide(question(ANONYMOUS, "get-manifest", "a"))).effect, "allow");
 });
 
+Deno.test("rbac grants what roles of the store do, as long as they are there", async () => {
+  const policy = await create({ roles: ROLES.slice(0, 1), bindings: [] });
+  const may = async (action: string, repository: string) =>
+    (await policy.decide(question(person("ann"), action, repository))).effect;
+  const look = { name: "look", verbs: ["get-manifest"], repositories: ["lib"] };
+  const bound = { id: "1", role: "look", users: ["ann"], groups: [] };
+  await policy.replaceRoles!({ roles: [look], bindings: [bound, { ...bound, id: "2", role: "nowhere" }] });
+  assertEquals([await may("get-manifest", "lib"), await may("get-blob", "lib")], ["allow", "abstain"]);
+  await policy.replaceRoles!({ roles: [{ ...look, verbs: ["get-blob"] }], bindings: [bound] });
+  assertEquals([await may("get-manifest", "lib"), await may("get-blob", "lib")], ["abstain", "allow"]);
+  await policy.replaceRoles!({ roles: [], bindings: [bound] });
+  assertEquals(await may("get-blob", "lib"), "abstain");
+});
+
+Deno.test("a role of the store that has the name of one of the configuration grants nothing", async () => {
+  const roles = [{ name: "team", verbs: ["pull"], repositories: ["team"] }];
+  const policy = await create({ roles, bindings: [{ role: "team", users: ["ann"] }] });
+  const stolen = (name: string) => ({ name, verbs: ["*", "admin.*"], repositories: ["**"] });
+  await policy.replaceRoles!({
+    roles: [stolen("team"), stolen("pull")],
+    bindings: [{ id: "1", role: "pull", users: ["*"], groups: [] }],
+  });
+  const effects = ["get-blob", "put-manifest", "admin.list-roles"].map(async (action) =>
+    (await policy.decide(question(person("ann"), action, "team"))).effect
+  );
+  assertEquals(await Promise.all(effects), ["allow", "abstain", "abstain"]);
+});
+
+Deno.test("rbac lists what is not the store's, and checks what is to be", async () => {
+  const team = { name: "team", verbs: ["pull"], repositories: ["team/*"] };
+  const bindings = [{ role: "team", users: ["ann"], groups: [] }];
+  const policy = await create({ roles: [team], bindings });
+  await policy.replaceRoles!({ roles: [{ ...team, name: "mine" }], bindings: [] });
+  const listed = await policy.listRoles!();
+  assertEquals(listed.roles.map(({ name, builtIn }) => [name, builtIn]), [
+    ["admin", true],
+    ["push", true],
+    ["pull", true],
+    ["team", false],
+  ]);
+  assertEquals(listed.bindings, bindings);
+  const bind = (role: string, id: string) => ({ id, role, users: ["ann"], groups: [] });
+  assertEquals(
+    await policy.checkRoles!({
+      roles: [],
+      bindings: [bind("mine", "1"), bind("team", "2"), bind("push", "3"), bind("mines", "4")],
+    }),
+    [{
+      path: ["binding", "3", "role"],
+      offset: 0,
+      length: 5,
+      message: 'unknown role "mines", did you mean "mine"?',
+    }],
+  );
+});
+
 Deno.test("rbac refuses settings that have not their form", () => {
   const refused: readonly (readonly [options: object, message: string])[] = [
     [{ roles: 5 }, "roles: expected a list"],
