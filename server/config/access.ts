@@ -12,6 +12,21 @@ const ACCESS_POLICY = table({
   rules: defaulted(list(text()), { to: [], doc: "CEL rules, evaluated in order." }),
 });
 
+const RETENTION_POLICY = table({
+  rules: defaulted(list(text()), {
+    to: [],
+    doc: "CEL rules that say which tags to keep: one that is true is enough. Without any nothing is deleted.",
+  }),
+  untagged_after: optional(
+    duration(),
+    "A manifest without tags that nothing kept refers to goes when it is so old. Without it those stay.",
+  ),
+  min_age: defaulted(duration(), {
+    to: "1h",
+    doc: "What was pushed, or tagged, more recently stays, whatever the rules say.",
+  }),
+});
+
 const TAG_PATTERN = scalar(
   "a tag or a regular expression (RE2)",
   (value) => typeof value === "string" && value !== "" && isExpression(value) ? value : undefined,
@@ -35,6 +50,10 @@ const REPOSITORY_FIELDS = {
   ),
   deletes: optional(boolean, "Whether anything can be deleted, by whatever way."),
   access_policy: optional(ACCESS_POLICY, "Who may do what, as CEL rules."),
+  retention_policy: optional(
+    RETENTION_POLICY,
+    "What to keep, as CEL rules. Of several such tables the most particular one counts alone.",
+  ),
 } as const;
 
 /** `[global]`: what holds for all repositories, unless theirs says something else. */

@@ -8,6 +8,7 @@ import {
   readAuths,
   readPasswords,
   readPolicies,
+  readRetention,
   readStorage,
   refusePatterns,
   refuseUnused,
@@ -29,6 +30,8 @@ export interface Config extends Pick<SregTable, "server" | "uploads" | "log" | "
   readonly passwords: PluginConfig;
   /** What decides who may do what: the chain. */
   readonly policies: readonly PluginConfig[];
+  /** What evaluates the rules of retention, beside policies that are asked about it as well; absent: there are none. */
+  readonly retention?: PluginConfig;
 }
 
 /** Where a configuration comes from. */
@@ -99,6 +102,7 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
     auths: Object.freeze(plugins.auths),
     passwords: plugins.passwords!,
     policies: Object.freeze(plugins.policies),
+    ...(plugins.retention && { retention: plugins.retention }),
   });
 }
 
@@ -120,6 +124,7 @@ interface ReadPlugins {
   readonly passwords?: PluginConfig | undefined;
   readonly auths: readonly PluginConfig[];
   readonly policies: readonly PluginConfig[];
+  readonly retention?: PluginConfig | undefined;
   /** What is wrong in the plugins' own files. */
   readonly problems: readonly ConfigProblem[];
 }
@@ -141,7 +146,8 @@ async function readPlugins(
       tables.access,
       place,
     );
-    return { storage, auths, passwords, policies, problems: [] };
+    const retention = await readRetention(tables, place);
+    return { storage, auths, passwords, policies, retention, problems: [] };
   } catch (error) {
     if (error instanceof ConfigError) return { auths: [], policies: [], problems: error.problems };
     throw error;

@@ -107,24 +107,44 @@ export function refusePatterns({ repository }: PluginTables, root: Place): void 
 }
 
 function celPolicies({ global, repository }: PluginTables): TomlTable[] {
-  const scopes = [
-    { path: ["global"], scope: {}, access: global.accessPolicy },
-    ...[...repository].map(([pattern, { accessPolicy }]) => ({
-      path: ["repository", pattern],
-      scope: { pattern },
-      access: accessPolicy,
-    })),
-  ];
-  return scopes.flatMap(({ path, scope, access }) =>
-    access
+  return scopesOf({ global, repository }).flatMap(({ path, scope, settings: { accessPolicy } }) =>
+    accessPolicy
       ? [{
         path: [...path, "access_policy"],
         ...scope,
-        default_allow: access.defaultAllow,
-        rules: [...access.rules],
+        default_allow: accessPolicy.defaultAllow,
+        rules: [...accessPolicy.rules],
       }]
       : []
   );
+}
+
+/** The tables that can say something of repositories, and where they stand. */
+function scopesOf({ global, repository }: Pick<PluginTables, "global" | "repository">) {
+  return [
+    { path: ["global"], scope: {}, settings: global },
+    ...[...repository].map(([pattern, settings]) => ({
+      path: ["repository", pattern],
+      scope: { pattern },
+      settings,
+    })),
+  ];
+}
+
+/**
+ * The plugin that evaluates the rules of retention, where there are any. It is started on its own: rules that say what to keep are
+ * no policy of access, and the many images that they are asked about must not keep requests waiting.
+ */
+export async function readRetention(tables: PluginTables, root: Place): Promise<PluginConfig | undefined> {
+  const retention = scopesOf(tables).flatMap(({ path, scope, settings: { retentionPolicy } }) =>
+    retentionPolicy
+      ? [{ path: [...path, "retention_policy"], ...scope, rules: [...retentionPolicy.rules] }]
+      : []
+  );
+  if (retention.every(({ rules }) => rules.length === 0)) return undefined;
+  const table = { value: { retention }, at: root.child("policy").child("cel") };
+  const [plugin] = await readPlugin("policy", { name: "cel", table, declared: tables.plugin, root });
+  return plugin;
 }
 
 interface ChainSource {

@@ -9,9 +9,12 @@ import type { CreatePlugin } from "@sreg/contract/plugin.ts";
 import type { Policy, PolicyAnswer, PolicyProblem } from "@sreg/contract/policy.ts";
 import { type AccessPolicy, compilePolicy } from "./access_policy.ts";
 import { comparePatterns } from "@sreg/contract/pattern.ts";
-import { compileRetention } from "./retention_policy.ts";
+import { compileRetention, type RetentionPolicies } from "./retention_policy.ts";
 import { formatPath, parseRetention, parseSettings } from "./settings.ts";
 import { bindQuestion } from "./variables.ts";
+
+/** It says what to keep only where it was told rules for that. */
+type CelPolicy = Policy & Required<Pick<Policy, "explain" | "check">>;
 
 /** How long an answer holds that no clock can change. */
 const CACHE_MS = 60_000;
@@ -20,9 +23,10 @@ const CACHE_MS = 60_000;
  * Makes the policy of the tables in `options.policies` and `options.retention`. Rules that are wrong are told by `check`; wrong
  * ones of access deny everything, wrong ones of retention keep everything.
  */
-export const create: CreatePlugin<Required<Policy>> = (options) => {
+export const create: CreatePlugin<CelPolicy> = (options) => {
   const policies = parseSettings(options).map(compilePolicy);
-  const retention = compileRetention(parseRetention(options));
+  const tables = parseRetention(options);
+  const retention = compileRetention(tables);
   const problems = policies.flatMap((policy) => policy.problems);
   const [problem] = problems;
   const findApplicable = createFinder(policies);
@@ -40,17 +44,18 @@ export const create: CreatePlugin<Required<Policy>> = (options) => {
       const applicable = findApplicable(question.namespace);
       return Promise.resolve(applicable.flatMap((policy) => policy.explain(bindings, question)));
     },
-    // deno-lint-ignore require-await -- a mistake in the rules is a rejection
-    async retain(question) {
-      const [mistake] = retention.problems;
-      if (mistake) {
-        throw new PluginError("failed", `Cannot evaluate ${formatPath(mistake.path)}: ${mistake.message}`);
-      }
-      return retention.retain(question);
-    },
+    ...(tables.length > 0 && { retain: keep(retention) }),
     check: () => Promise.resolve([...problems, ...retention.problems]),
   };
 };
+
+function keep({ problems: [mistake], retain }: RetentionPolicies): NonNullable<Policy["retain"]> {
+  return (question) => {
+    if (!mistake) return Promise.resolve(retain(question));
+    const message = `Cannot evaluate ${formatPath(mistake.path)}: ${mistake.message}`;
+    return Promise.reject(new PluginError("failed", message));
+  };
+}
 
 /** The policies that are about a question: what is about every one, and of the others the one that means it most exactly. */
 type FindApplicable = (namespace: string | null) => readonly AccessPolicy[];

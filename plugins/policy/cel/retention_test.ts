@@ -38,7 +38,7 @@ async function retain(
   parts: Partial<RetentionQuestion> = {},
 ): Promise<readonly Retention[]> {
   const policy = await create({ retention });
-  return await policy.retain({
+  return await policy.retain!({
     repository: "team/app",
     images,
     lastPushed: images.map(({ tag }) => tag),
@@ -141,10 +141,14 @@ Deno.test("retain() asks the most particular table alone", async () => {
 });
 
 Deno.test("retain() says nothing about a repository that has no rules", async () => {
-  assertEquals(await retain([], [image("v1")]), []);
   assertEquals(await retain([of("other", "false")], [image("v1")]), []);
   assertEquals(await retain([globally()], [image("v1")]), []);
   assertEquals(await retain([globally("false"), of("team")], [image("v1")]), []);
+});
+
+Deno.test("a policy without tables of retention has no retain()", async () => {
+  const policies = [{ path: ["global", "access_policy"], default_allow: false, rules: ["true"] }];
+  assertEquals((await create({ policies })).retain, undefined);
 });
 
 Deno.test("retain() fails where a rule has a mistake, and check() says where", async () => {
@@ -158,7 +162,7 @@ Deno.test("retain() fails where a rule has a mistake, and check() says where", a
   };
   const message = 'unknown variable "image.tagg", did you mean "image.tag"?';
   await assertRejects(
-    () => policy.retain(question),
+    () => policy.retain!(question),
     new PluginError("failed", `Cannot evaluate global.retention_policy.rules[1]: ${message}`),
   );
   const path = ["global", "retention_policy", "rules", "1"];
