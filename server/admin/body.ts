@@ -15,14 +15,24 @@ export interface Fields {
 
 const BODY_BYTES_MAX = 64 * 1024;
 
+/** What requests carried, for whoever is to say later what was asked. */
+const given = new WeakMap<Call, Readonly<Record<string, unknown>>>();
+
+/** The JSON object that a request was found to carry, its secrets too; `undefined`: none was read. */
+export function givenFields(call: Call): Readonly<Record<string, unknown>> | undefined {
+  return given.get(call);
+}
+
 /** The JSON object that a request carries. One with members that are not in `known` is refused: they may be meant. */
-export async function readFields({ body, headers }: Call, known: readonly string[]): Promise<Fields> {
+export async function readFields(call: Call, known: readonly string[]): Promise<Fields> {
+  const { body, headers } = call;
   const type = headers.get("Content-Type")?.replace(/;.*/, "").trim().toLowerCase();
   if (type !== "application/json" || !body) throw malformed("expected a body of application/json");
   const bytes = await readAll(body, BODY_BYTES_MAX, () => malformed(`at most ${BODY_BYTES_MAX} bytes`, 413));
   const value = parseObject(new TextDecoder().decode(bytes));
   const unknown = Object.keys(value).find((name) => !known.includes(name));
   if (unknown !== undefined) throw malformed(`unknown member ${JSON.stringify(unknown.slice(0, 100))}`);
+  given.set(call, value);
   const refuse = (name: string, reason: string) => malformed(`${name}: ${reason}`);
   const optional = <T>(name: string, read: (value: unknown) => T | undefined) => {
     if (!Object.hasOwn(value, name)) return undefined;

@@ -2,8 +2,14 @@ import type { Access } from "../access/access.ts";
 import type { Log } from "../observe/log.ts";
 import { OciError } from "../oci/error.ts";
 import type { Registry } from "../registry/registry.ts";
-import { accessRequestReader, type Connection, type Frontage } from "../access/request.ts";
-import type { Words } from "./endpoint.ts";
+import {
+  type AccessRequest,
+  accessRequestReader,
+  type Connection,
+  type Frontage,
+} from "../access/request.ts";
+import type { Caller } from "../access/caller.ts";
+import type { Call, Word, Words } from "./endpoint.ts";
 import { errorAnswer } from "./error_answer.ts";
 import { requestBody } from "./request_body.ts";
 import type { Route } from "./route.ts";
@@ -19,6 +25,22 @@ export interface HandlerOptions {
   readonly log: Log;
   /** How long a request's body may pause, in milliseconds. */
   readonly stallTimeoutMs: number;
+  /** Told of each request that a row fits, once it has ended; an answer waits for what this waits for. */
+  readonly onEnd?: (exchange: Exchange) => Promise<void> | undefined;
+}
+
+/** A request that a row fits, and what became of it, as far as it came. */
+export interface Exchange {
+  readonly route: Route;
+  readonly words: Partial<Words>;
+  readonly request: AccessRequest;
+  /** Who sent it; absent: that could not be found out. */
+  caller?: Caller;
+  /** What the endpoint was called with; absent: it was not. */
+  call?: Call<Word>;
+  answer?: Response;
+  /** What ended it, where there is no answer. */
+  error?: unknown;
 }
 
 /** Serves one request, whatever it is. */
@@ -46,34 +68,54 @@ export function createHandler(options: HandlerOptions): Handler {
   };
 }
 
-function createServe({ routes, registry, access, frontage, stallTimeoutMs }: HandlerOptions): Handler {
-  const match = createRouter(routes);
-  const readAccessRequest = accessRequestReader(frontage);
+function createServe(options: HandlerOptions): Handler {
+  const match = createRouter(options.routes);
+  const readAccessRequest = accessRequestReader(options.frontage);
   return async (request, connection) => {
     const url = requestUrl(request);
     const { route, words } = match(request.method, url.pathname);
-    const accessRequest = readAccessRequest(request, url, connection);
-    const caller = await access.identify(accessRequest);
-    const query = parseQuery(url.search);
-    await caller.require({
-      action: route.action,
-      ...words,
-      ...(words.tag && { reference: { tag: words.tag } }),
-      ...(route.tags && { tags: route.tags(query, words) }),
-    });
-    if (words.upload) registry.uploads.requireOwner(words.upload, caller.owner);
-    return await route.endpoint(registry, {
-      words: words as Words,
-      method: request.method,
-      headers: request.headers,
-      path: url.pathname,
-      query,
-      body: requestBody(request, stallTimeoutMs),
-      caller,
-      access,
-      request: accessRequest,
-    });
+    const exchange: Exchange = { route, words, request: readAccessRequest(request, url, connection) };
+    try {
+      return exchange.answer = await answerTo(exchange, { ...options, sent: request, url });
+    } catch (error) {
+      exchange.error = error;
+      throw error;
+    } finally {
+      const told = options.onEnd?.(exchange);
+      if (told) await told;
+    }
   };
+}
+
+async function answerTo(
+  exchange: Exchange,
+  { registry, access, stallTimeoutMs, sent, url }: HandlerOptions & {
+    readonly sent: Request;
+    readonly url: URL;
+  },
+): Promise<Response> {
+  const { route, words, request } = exchange;
+  const caller = exchange.caller = await access.identify(request);
+  const query = parseQuery(url.search);
+  await caller.require({
+    action: route.action,
+    ...words,
+    ...(words.tag && { reference: { tag: words.tag } }),
+    ...(route.tags && { tags: route.tags(query, words) }),
+  });
+  if (words.upload) registry.uploads.requireOwner(words.upload, caller.owner);
+  exchange.call = {
+    words: words as Words,
+    method: sent.method,
+    headers: sent.headers,
+    path: url.pathname,
+    query,
+    body: requestBody(sent, stallTimeoutMs),
+    caller,
+    access,
+    request,
+  };
+  return await route.endpoint(registry, exchange.call);
 }
 
 const HOST = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/i;

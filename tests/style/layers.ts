@@ -47,7 +47,7 @@ export const LAYERS: readonly Layer[] = [
   { path: "server/config", imports: ["server/oci", "server/jobs/cron.ts", CONTRACT], outside: "npm" },
   { path: "server/sandbox", imports: [CONTRACT], outside: "npm" },
   { path: "server/http", imports: ["server/observe", CONTRACT], outside: "npm" },
-  { path: "server/observe", imports: [], outside: "npm" },
+  { path: "server/observe", imports: [CONTRACT], outside: "npm" },
   { path: "server/ui", imports: [] },
   { path: "server/main.ts", imports: ["server"], outside: "npm" },
   { path: "server", imports: ["server", CONTRACT], outside: "npm" },
