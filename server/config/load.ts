@@ -19,7 +19,8 @@ import type { StringPart } from "./string_offsets.ts";
 import { checkTls } from "./tls.ts";
 
 /** How the registry is to run: the files and the flags, checked, with defaults filled in. Nothing in it can be changed. */
-export interface Config extends Pick<SregTable, "server" | "uploads" | "log" | "access" | "global"> {
+export interface Config
+  extends Pick<SregTable, "server" | "uploads" | "log" | "admin" | "audit" | "access" | "global" | "schedule" | "jobs"> {
   /** Where the data are kept. */
   readonly storage: PluginConfig;
   /** What holds for some repositories, by name or glob. */
@@ -84,15 +85,22 @@ export async function readConfig(source: ConfigSource): Promise<ReadConfig> {
 async function readDocument(document: Document, overrides: ConfigOverrides): Promise<Config> {
   const { place } = document;
   const tables = SREG.readPartly(document.value, place);
-  if (tables.server?.tls) await checkTls(tables.server.tls, place.child("server").child("tls"));
+  for (const key of ["server", "admin"] as const) {
+    const tls = tables[key]?.tls;
+    if (tls) await checkTls(tls, place.child(key).child("tls"));
+  }
   // What plugins are told comes from many tables; where one of those is wrong there is nothing to tell.
   const isWhole = PLUGIN_TABLES.every((key) => tables[key] !== undefined);
   const plugins = isWhole ? await readPlugins(tables as SregTable, { place, overrides }) : NO_PLUGINS;
   const problems = [...document.problems(), ...plugins.problems];
   if (problems.length > 0) throw new ConfigError(problems);
-  const { server, uploads, log, access, global, repository } = tables as SregTable;
+  const { server, admin, audit, uploads, log, access, global, repository, schedule, jobs } = tables as SregTable;
   return Object.freeze({
     server,
+    ...(admin && { admin }),
+    audit,
+    schedule,
+    jobs,
     uploads,
     log,
     access,

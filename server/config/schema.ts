@@ -10,6 +10,7 @@ import {
   REPOSITORIES,
   ROLES,
 } from "./access.ts";
+import { JOBS, SCHEDULE } from "./jobs.ts";
 import { GRANT } from "./plugin_file.ts";
 import { defaulted, list, named, optional, required, table } from "./tables.ts";
 
@@ -40,6 +41,23 @@ const SERVER = table({
     doc: "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and ranges.",
   }),
   tls: optional(TLS, "HTTPS instead of HTTP."),
+});
+
+const ADMIN = table({
+  bind_address: defaulted(host, { to: "127.0.0.1", doc: "Address to listen on." }),
+  port: defaulted(integer({ min: 0, max: 65_535 }), {
+    to: 5001n,
+    doc: "Port to listen on; 0 is any free one.",
+  }),
+  tls: optional(TLS, "HTTPS instead of HTTP; its keys are those of `[server.tls]`."),
+});
+
+const AUDIT = table({
+  keep: defaulted(duration({ min: "1h" }), { to: "90d", doc: "How long events are kept." }),
+  events_max: defaulted(integer({ min: 1_000, max: 100_000_000 }), {
+    to: 1_000_000n,
+    doc: "How many events are kept; the oldest go first.",
+  }),
 });
 
 const UPLOADS = table({
@@ -101,7 +119,14 @@ export const SREG = table({
   }),
   global: defaulted(GLOBAL, { to: {}, doc: "What holds for all repositories." }),
   repository: defaulted(REPOSITORIES, { to: {}, doc: "What holds for some repositories, by name or glob." }),
+  schedule: defaulted(SCHEDULE, { to: {}, doc: "When jobs run by themselves: cron patterns." }),
+  jobs: defaulted(JOBS, { to: {}, doc: "How jobs run." }),
   uploads: defaulted(UPLOADS, { to: {}, doc: "Limits of pushes." }),
+  admin: optional(
+    ADMIN,
+    "A listener of the administration's own. With it `/admin/v1` is served there and nowhere else.",
+  ),
+  audit: defaulted(AUDIT, { to: {}, doc: "The audit log: who changed what." }),
   log: defaulted(LOG, { to: {}, doc: "The log: JSON lines on standard error." }),
 });
 
