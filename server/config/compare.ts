@@ -3,14 +3,17 @@ import type { Config } from "./load.ts";
 import type { PluginConfig } from "./plugins.ts";
 
 /**
- * The keys by which two configurations differ, of those that cannot change while the server runs: the address, the port,
- * TLS on or off, the storage plugin and its settings. None: `next` can take the place of `running`.
+ * The keys by which two configurations differ, of those that cannot change while the server runs: addresses, ports, TLS
+ * on or off, the storage plugin and its settings. None: `next` can take the place of `running`.
  */
 export function compareConfig(running: Config, next: Config): string[] {
   const keys: [key: string, of: (config: Config) => unknown][] = [
     ["server.bind_address", ({ server }) => server.bindAddress],
     ["server.port", ({ server }) => server.port],
     ["server.tls", ({ server }) => server.tls !== undefined],
+    ["admin.bind_address", ({ admin }) => admin?.bindAddress],
+    ["admin.port", ({ admin }) => admin?.port],
+    ["admin.tls", ({ admin }) => admin?.tls !== undefined],
   ];
   const changed = keys.filter(([, of]) => !isDeepStrictEqual(of(running), of(next))).map(([key]) => key);
   return [...changed, ...compareStorage(running.storage, next.storage)];

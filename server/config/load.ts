@@ -19,8 +19,11 @@ import type { StringPart } from "./string_offsets.ts";
 import { checkTls } from "./tls.ts";
 
 /** How the registry is to run: the files and the flags, checked, with defaults filled in. Nothing in it can be changed. */
-export interface Config
-  extends Pick<SregTable, "server" | "uploads" | "log" | "admin" | "audit" | "access" | "global" | "schedule" | "jobs"> {
+export interface Config extends
+  Pick<
+    SregTable,
+    "server" | "uploads" | "log" | "admin" | "audit" | "access" | "global" | "schedule" | "jobs"
+  > {
   /** Where the data are kept. */
   readonly storage: PluginConfig;
   /** What holds for some repositories, by name or glob. */
@@ -94,7 +97,8 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
   const plugins = isWhole ? await readPlugins(tables as SregTable, { place, overrides }) : NO_PLUGINS;
   const problems = [...document.problems(), ...plugins.problems];
   if (problems.length > 0) throw new ConfigError(problems);
-  const { server, admin, audit, uploads, log, access, global, repository, schedule, jobs } = tables as SregTable;
+  const { server, admin, audit, uploads, log, access, global, repository, schedule, jobs } =
+    tables as SregTable;
   return Object.freeze({
     server,
     ...(admin && { admin }),

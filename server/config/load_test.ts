@@ -97,6 +97,7 @@ Deno.test("loadConfig() without file and flags answers the defaults", async () =
     },
     uploads: { idleTimeoutMs: 86_400_000, openMax: 1000, stallTimeoutMs: 60_000 },
     log: { level: "info" },
+    audit: { keepMs: 7_776_000_000, eventsMax: 1_000_000 },
     access: {
       challenges: ["bearer", "basic"],
       tokenService: "sreg",
