@@ -1,27 +1,34 @@
-import type { OpenedObject, Storage } from "../../plugins/contract/storage.ts";
+import type { ObjectFacts, OpenedObject, Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Span } from "../oci/range.ts";
-import { blobKey, blobLinkKey, holderKey, holdersPrefix, nameAfter } from "./keys.ts";
+import type { Due } from "./due.ts";
+import { asidePrefix, blobKey } from "./keys.ts";
+import type { Links } from "./links.ts";
 
-const NOTHING = new Uint8Array(0);
 const HOLDERS_ASKED_MAX = 100;
+const ASIDE_PAGE = 100;
 
 /** The blobs of repositories: bytes that are kept once, and links by which a repository has them. */
 export class Blobs {
   readonly #storage: Storage;
+  readonly #links: Links;
+  readonly #due: Due;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, { links, due }: { readonly links: Links; readonly due: Due }) {
     this.#storage = storage;
+    this.#links = links;
+    this.#due = due;
   }
 
-  /** The size in bytes of a blob that the repository has. */
+  /** The size in bytes of a blob that the repository has. What it has been told of stays for the grace time. */
   async stat(name: RepositoryName, digest: Digest): Promise<{ readonly size: number } | undefined> {
-    const [link, blob] = await Promise.all([
-      this.#storage.stat(blobLinkKey(name, digest)),
+    const [linked, blob] = await Promise.all([
+      this.#links.rely(name, digest),
       this.#storage.stat(blobKey(digest)),
     ]);
-    return link && blob;
+    if (!linked) return undefined;
+    return blob ?? await this.#bringBack(digest);
   }
 
   /** Whether the repository has the blob. */
@@ -30,16 +37,23 @@ export class Blobs {
   }
 
   /** The bytes, or a part of them, of a blob that `stat` has found. */
-  open(digest: Digest, span?: Span): Promise<OpenedObject | undefined> {
-    return this.#storage.open(blobKey(digest), span);
+  async open(digest: Digest, span?: Span): Promise<OpenedObject | undefined> {
+    const opened = await this.#storage.open(blobKey(digest), span);
+    if (opened || !await this.#bringBack(digest)) return opened;
+    return await this.#storage.open(blobKey(digest), span);
+  }
+
+  /** Announces that the repository is about to have the blob, so that it is found should nothing come to need it. */
+  announce(name: RepositoryName, digest: Digest): Promise<void> {
+    return this.#due.add(name, digest);
   }
 
   /**
-   * Makes the upload's bytes, whose digest has been computed, a blob of the repository. The link comes first: until the bytes
-   * are there it means nothing, and a crash leaves either the upload or the blob.
+   * Makes the upload's bytes, whose digest has been computed, a blob of the repository that was announced. The link comes
+   * first: until the bytes are there it means nothing, and a crash leaves either the upload or the blob.
    */
   async take(name: RepositoryName, digest: Digest, uploadKey: string): Promise<boolean> {
-    await Promise.all([this.#hold(name, digest), this.#link(name, digest)]);
+    await this.#links.hold(name, digest);
     return await this.#storage.move(uploadKey, blobKey(digest));
   }
 
@@ -51,40 +65,44 @@ export class Blobs {
     readonly from: RepositoryName | undefined;
     readonly mayRead: (name: RepositoryName) => Promise<boolean>;
   }): Promise<boolean> {
-    const holders = source.from ? [source.from] : await this.#holders(digest);
+    const holders = source.from ? [source.from] : await this.#links.holders(digest, HOLDERS_ASKED_MAX);
     for (const holder of holders) {
-      if (!await source.mayRead(holder) || !await this.stat(holder, digest)) continue;
-      await this.#hold(name, digest);
-      await this.#link(name, digest);
-      return true;
+      if (!await source.mayRead(holder) || !await this.has(holder, digest)) continue;
+      await this.announce(name, digest);
+      await this.#links.hold(name, digest);
+      // The bytes were there before the link; only from now on does it keep them.
+      return await this.has(name, digest);
     }
     return false;
   }
 
-  /** Takes the blob from the repository. Answers whether it had it. The bytes stay until they are collected. */
-  async delete(name: RepositoryName, digest: Digest): Promise<boolean> {
-    const had = await this.#storage.delete(blobLinkKey(name, digest));
-    if (had) await this.#storage.delete(holderKey(digest, name));
-    return had;
+  /**
+   * Takes the blob from the repository, unless `requireUnneeded` throws once it is condemned. Answers whether it had it.
+   * The bytes stay until they are collected.
+   */
+  async delete(
+    name: RepositoryName,
+    digest: Digest,
+    requireUnneeded: () => Promise<void>,
+  ): Promise<boolean> {
+    for (;;) {
+      const condemned = await this.#links.condemn(name, digest);
+      if (!condemned) return false;
+      try {
+        await requireUnneeded();
+      } catch (error) {
+        await this.#links.pardon(name, digest, condemned);
+        throw error;
+      }
+      if (await this.#links.remove(name, digest, condemned)) return true;
+    }
   }
 
-  /** Undoes a `delete`, while the bytes are still there. */
-  async restore(name: RepositoryName, digest: Digest): Promise<void> {
-    await this.#hold(name, digest);
-    await this.#link(name, digest);
-  }
-
-  async #hold(name: RepositoryName, digest: Digest): Promise<void> {
-    await this.#storage.put(holderKey(digest, name), NOTHING);
-  }
-
-  async #link(name: RepositoryName, digest: Digest): Promise<void> {
-    await this.#storage.put(blobLinkKey(name, digest), NOTHING);
-  }
-
-  async #holders(digest: Digest): Promise<RepositoryName[]> {
-    const prefix = holdersPrefix(digest);
-    const keys = await this.#storage.list(prefix, { limit: HOLDERS_ASKED_MAX });
-    return keys.map((key) => nameAfter(prefix, key));
+  /** Puts bytes back in their place that a collector has taken aside while a link to them was made. */
+  async #bringBack(digest: Digest): Promise<ObjectFacts | undefined> {
+    for (const key of await this.#storage.list(asidePrefix(digest), { limit: ASIDE_PAGE })) {
+      await this.#storage.move(key, blobKey(digest));
+    }
+    return await this.#storage.stat(blobKey(digest));
   }
 }

@@ -1,34 +1,63 @@
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { type Digest } from "../oci/digest.ts";
+import { parseManifest } from "../oci/manifest.ts";
+import { isManifestMediaType } from "../oci/media_type.ts";
 import type { RepositoryName } from "../oci/name.ts";
+import { unlessConflict } from "./conditions.ts";
+import type { Due } from "./due.ts";
 import { deletionKey, DELETIONS_PREFIX, lastDigest, manifestKey, nameAfter } from "./keys.ts";
+import type { ManifestObjects, StoredManifest } from "./manifest_objects.ts";
+import { mapParallel } from "./parallel.ts";
 import type { Referrers } from "./referrers.ts";
 import type { Tags } from "./tags.ts";
 
 const RECOVER_PAGE = 1_000;
 
+/** What has to be known of a manifest when it is gone. */
+interface Note {
+  readonly subject?: Digest;
+  /** The blobs that it referred to, which the repository may need no more. */
+  readonly blobs: readonly Digest[];
+}
+
 /**
  * Takes manifests from repositories, wholly. What is to be deleted is written down first and struck out last, so that
  * a deletion that a crash cuts short is ended at the next start. It happens at the moment the manifest goes; all
- * else that it removes means nothing without the manifest, and is left alone as long as there is one.
+ * else that it removes means nothing without the manifest, and is left alone as soon as there is one again.
  */
 export class Deletions {
   readonly #storage: Storage;
   readonly #tags: Tags;
   readonly #referrers: Referrers;
+  readonly #objects: ManifestObjects;
+  readonly #due: Due;
 
-  constructor(storage: Storage, parts: { readonly tags: Tags; readonly referrers: Referrers }) {
+  constructor(storage: Storage, parts: {
+    readonly tags: Tags;
+    readonly referrers: Referrers;
+    readonly objects: ManifestObjects;
+    readonly due: Due;
+  }) {
     this.#storage = storage;
     this.#tags = parts.tags;
     this.#referrers = parts.referrers;
+    this.#objects = parts.objects;
+    this.#due = parts.due;
   }
 
-  /** Takes the manifest, its tags and its place under its subject from the repository. */
-  async run(name: RepositoryName, digest: Digest, subject: Digest | undefined): Promise<void> {
-    const note = new TextEncoder().encode(JSON.stringify({ subject }));
-    await this.#storage.put(deletionKey(name, digest), note);
-    await this.#storage.delete(manifestKey(name, digest));
-    await this.#end(name, digest, subject);
+  /**
+   * Takes the manifest, its tags and its place under its subject from the repository; where it is condemned, as `etag`
+   * says it, if it still is. Answers whether it did.
+   */
+  async run(name: RepositoryName, stored: StoredManifest, etag?: string): Promise<boolean> {
+    const { digest } = stored;
+    const note = noteOf(stored);
+    await this.#storage.put(deletionKey(name, digest), new TextEncoder().encode(JSON.stringify(note)));
+    const condition = etag === undefined ? {} : { ifMatch: etag };
+    const deleted = await unlessConflict(this.#storage.delete(manifestKey(name, digest), condition));
+    if (deleted) await this.#end(name, digest, note);
+    else await this.#storage.delete(deletionKey(name, digest));
+    return deleted ?? false;
   }
 
   /** Ends what a crash has cut short. */
@@ -45,17 +74,29 @@ export class Deletions {
     const digest = lastDigest(key);
     const note = await this.#storage.get(key);
     if (!digest || !note) return;
-    if (await this.#storage.stat(manifestKey(name, digest))) {
+    if (await this.#isBack(name, digest)) {
       await this.#storage.delete(key);
     } else {
-      const { subject } = JSON.parse(new TextDecoder().decode(note.bytes)) as { subject?: Digest };
-      await this.#end(name, digest, subject);
+      await this.#end(name, digest, JSON.parse(new TextDecoder().decode(note.bytes)) as Note);
     }
   }
 
-  async #end(name: RepositoryName, digest: Digest, subject: Digest | undefined): Promise<void> {
-    await this.#tags.untag(name, digest);
-    if (subject) await this.#referrers.remove(name, subject, digest);
+  async #end(name: RepositoryName, digest: Digest, { subject, blobs }: Note): Promise<void> {
+    const isBack = () => this.#isBack(name, digest);
+    await this.#tags.untag(name, digest, isBack);
+    if (subject) await this.#referrers.remove(name, { subject, digest, isBack });
+    await mapParallel(blobs, (blob) => this.#due.add(name, blob));
     await this.#storage.delete(deletionKey(name, digest));
   }
+
+  async #isBack(name: RepositoryName, digest: Digest): Promise<boolean> {
+    return await this.#objects.get(name, digest) !== undefined;
+  }
+}
+
+function noteOf({ bytes, mediaType, subject }: StoredManifest): Note {
+  const { blobs, children } = parseManifest(bytes, mediaType);
+  const others = children.filter((child) => !isManifestMediaType(child.mediaType));
+  const digests = [...blobs, ...others].map(({ digest }) => digest);
+  return { ...(subject && { subject }), blobs: [...new Set(digests)] };
 }

@@ -3,15 +3,17 @@
  *
  * ```text
  * blobs/<algorithm>/<2 hex>/<hex>                               the bytes of a blob, shared by all
- * holders/<algorithm>/<hex>/<name>!                             the repository <name> has this blob
+ * links/<algorithm>/<2 hex>/<hex>/<name>!                       the repository <name> has this blob; see `links.ts`
  * catalog/<name>!                                               the repository exists
- * repositories/<name>/_blobs/<algorithm>/<hex>                  the repository has this blob
- * repositories/<name>/_manifests/<algorithm>/<hex>              … this manifest; see `manifests.ts`
- * repositories/<name>/_tags/<tag>                               … this tag; the digest it points to
+ * repositories/<name>/_manifests/<algorithm>/<hex>              the repository has this manifest; see `manifests.ts`
+ * repositories/<name>/_tags/<tag>                               … this tag; see `tags.ts`
  * repositories/<name>/_tagged/<algorithm>/<hex>/<tag>           the tag points, or pointed, to this manifest
  * repositories/<name>/_referrers/<subject, 2 parts>/<digest, 2> this manifest's subject; its descriptor, JSON
  * uploads/<name>!/<upload>                                      the bytes that have arrived
  * deletions/<name>!/<algorithm>/<hex>                           this manifest is being deleted; JSON
+ * due/<name>!/<algorithm>/<hex>                                 the repository may need this blob no more; see `due.ts`
+ * due_bytes/<algorithm>/<hex>                                   no repository may need this blob any more
+ * aside/<algorithm>/<hex>/<id>                                  bytes of a blob, taken aside; see `garbage.ts`
  * ```
  *
  * No relation is kept in an object that must be read, changed and written back: each is a key of its own, so writers
@@ -19,7 +21,7 @@
  * another's way, though `a` and `a/b` both be repositories. A name ends in `!` where it is the last part of a key: `!`
  * sorts before everything that can follow in a longer name, so the order of keys is the order of names.
  *
- * What may be believed: a repository has a blob while both its link (`_blobs`) and the bytes are there. A manifest is
+ * What may be believed: a repository has a blob while both its link and the bytes are there. A manifest is
  * written after all that it refers to, a tag after its manifest. The rest (`_tagged`, `_referrers`) is written before what
  * it belongs to, and counts only while that is there.
  *
@@ -35,17 +37,25 @@ function path(digest: Digest): string {
   return `${digestAlgorithm(digest)}/${digestEncoded(digest)}`;
 }
 
-export function blobKey(digest: Digest): string {
+function spreadPath(digest: Digest): string {
   const encoded = digestEncoded(digest);
-  return `blobs/${digestAlgorithm(digest)}/${encoded.slice(0, 2)}/${encoded}`;
+  return `${digestAlgorithm(digest)}/${encoded.slice(0, 2)}/${encoded}`;
 }
 
-export function holdersPrefix(digest: Digest): string {
-  return `holders/${path(digest)}/`;
+export const BLOBS_PREFIX = "blobs/";
+
+export function blobKey(digest: Digest): string {
+  return BLOBS_PREFIX + spreadPath(digest);
 }
 
-export function holderKey(digest: Digest, name: RepositoryName): string {
-  return `${holdersPrefix(digest)}${name}!`;
+export const LINKS_PREFIX = "links/";
+
+export function linksPrefix(digest: Digest): string {
+  return `${LINKS_PREFIX}${spreadPath(digest)}/`;
+}
+
+export function linkKey(name: RepositoryName, digest: Digest): string {
+  return `${linksPrefix(digest)}${name}!`;
 }
 
 export const CATALOG_PREFIX = "catalog/";
@@ -53,10 +63,6 @@ export const CATALOG_PREFIX = "catalog/";
 /** `name` may be any text that a client pages from. */
 export function catalogKey(name: string): string {
   return `${CATALOG_PREFIX}${name}!`;
-}
-
-export function blobLinkKey(name: RepositoryName, digest: Digest): string {
-  return `repositories/${name}/_blobs/${path(digest)}`;
 }
 
 export function manifestsPrefix(name: RepositoryName): string {
@@ -106,6 +112,32 @@ export const DELETIONS_PREFIX = "deletions/";
 
 export function deletionKey(name: RepositoryName, digest: Digest): string {
   return `${DELETIONS_PREFIX}${name}!/${path(digest)}`;
+}
+
+export const DUE_PREFIX = "due/";
+
+export function duePrefix(name: RepositoryName): string {
+  return `${DUE_PREFIX}${name}!/`;
+}
+
+export function dueKey(name: RepositoryName, digest: Digest): string {
+  return duePrefix(name) + path(digest);
+}
+
+export const DUE_BYTES_PREFIX = "due_bytes/";
+
+export function dueBytesKey(digest: Digest): string {
+  return DUE_BYTES_PREFIX + path(digest);
+}
+
+export const ASIDE_PREFIX = "aside/";
+
+export function asidePrefix(digest: Digest): string {
+  return `${ASIDE_PREFIX}${path(digest)}/`;
+}
+
+export function asideKey(digest: Digest, id: string): string {
+  return asidePrefix(digest) + id;
 }
 
 /** The last segment of a key: a tag, an upload. */

@@ -9,20 +9,16 @@ import type { Reference, Tag } from "../oci/reference.ts";
 import type { Blobs } from "./blobs.ts";
 import type { Catalog } from "./catalog.ts";
 import { Deletions } from "./deletions.ts";
+import type { Due } from "./due.ts";
 import { digestBytes } from "./hash.ts";
-import { lastDigest, manifestKey, manifestsPrefix } from "./keys.ts";
+import { lastDigest, manifestsPrefix } from "./keys.ts";
+import { ManifestObjects, type StoredManifest } from "./manifest_objects.ts";
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
 import type { Tags } from "./tags.ts";
 
-/** A manifest that the repository has. */
-export interface StoredManifest {
-  readonly digest: Digest;
-  readonly mediaType: string;
-  readonly subject?: Digest;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
+export type { StoredManifest };
 
 /** A manifest to be stored. */
 export interface ManifestPush {
@@ -40,19 +36,23 @@ export interface PushedManifest {
   readonly subject?: Digest;
 }
 
-const SCAN_PAGE = 1_000;
-const NEWLINE = 0x0a;
+/** A manifest of the repository, and what it says. */
+export interface ScannedManifest {
+  readonly stored: StoredManifest;
+  readonly manifest: Manifest;
+}
 
-/**
- * The manifests of repositories. Each is one object: a line of JSON that says as what it was pushed, then its bytes. So it
- * is there wholly or not at all, and one read of the store answers for it.
- */
+const SCAN_PAGE = 1_000;
+const ATTEMPTS_MAX = 20;
+
+/** The manifests of repositories. */
 export class Manifests {
   readonly #storage: Storage;
   readonly #blobs: Blobs;
   readonly #tags: Tags;
   readonly #referrers: Referrers;
   readonly #catalog: Catalog;
+  readonly #objects: ManifestObjects;
   readonly #deletions: Deletions;
   readonly #changes: SharedMutex;
 
@@ -63,6 +63,7 @@ export class Manifests {
       readonly tags: Tags;
       readonly referrers: Referrers;
       readonly catalog: Catalog;
+      readonly due: Due;
       readonly changes: SharedMutex;
     },
   ) {
@@ -72,14 +73,14 @@ export class Manifests {
     this.#referrers = parts.referrers;
     this.#catalog = parts.catalog;
     this.#changes = parts.changes;
-    this.#deletions = new Deletions(storage, parts);
+    this.#objects = new ManifestObjects(storage);
+    this.#deletions = new Deletions(storage, { ...parts, objects: this.#objects });
   }
 
   /** A manifest, by tag or digest. */
   async get(name: RepositoryName, reference: Reference): Promise<StoredManifest | undefined> {
     const digest = reference.digest ?? await this.#tags.get(name, reference.tag);
-    const value = digest && await this.#storage.get(manifestKey(name, digest));
-    return value && decodeManifest(digest, value.bytes);
+    return digest && await this.#objects.get(name, digest);
   }
 
   /**
@@ -97,9 +98,7 @@ export class Manifests {
     await this.#changes.together(name, async () => {
       await mapParallel(push.tags, (tag) => this.#tags.requireMovable(name, tag, digest));
       await this.#requireReferences(name, manifest);
-      await this.#prepare(name, { digest, manifest, push });
-      await this.#store(name, digest, { manifest, push });
-      await mapParallel(push.tags, (tag) => this.#tags.put(name, tag, digest));
+      await this.#putWhole(name, { digest, manifest, push });
     });
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
   }
@@ -108,9 +107,28 @@ export class Manifests {
   delete(name: RepositoryName, digest: Digest): Promise<boolean> {
     return this.#changes.alone(name, async () => {
       await this.#requireDeletable(name, digest);
-      const manifest = await this.get(name, { digest });
-      if (manifest) await this.#deletions.run(name, digest, manifest.subject);
-      return manifest !== undefined;
+      const stored = await this.get(name, { digest });
+      return stored !== undefined && await this.#deletions.run(name, stored);
+    });
+  }
+
+  /**
+   * The same of a manifest that nobody asked to delete: it stays where `isNeeded` says so once it is condemned, and where
+   * anybody has come to rely on it since, by a push or another manifest.
+   */
+  deleteUnlessNeeded(
+    name: RepositoryName,
+    digest: Digest,
+    isNeeded: () => Promise<boolean>,
+  ): Promise<boolean> {
+    return this.#changes.alone(name, async () => {
+      await this.#requireDeletable(name, digest);
+      const condemned = await this.#objects.condemn(name, digest);
+      if (!condemned) return false;
+      const { manifest, etag } = condemned;
+      if (!await isNeeded()) return await this.#deletions.run(name, manifest, etag);
+      await this.#objects.pardon(name, digest);
+      return false;
     });
   }
 
@@ -135,34 +153,42 @@ export class Manifests {
     return undefined;
   }
 
-  /** The repository's manifests that refer to a blob or to another manifest. */
-  async *#referrersOf(name: RepositoryName, content: Digest): AsyncGenerator<Digest> {
+  /** The repository's manifests, in no order. Fails where one of them cannot be read. */
+  async *scan(name: RepositoryName): AsyncGenerator<ScannedManifest> {
     const prefix = manifestsPrefix(name);
     let keys = await this.#storage.list(prefix, { limit: SCAN_PAGE });
     while (keys.length > 0) {
       const digests = keys.map(lastDigest).filter((digest) => digest !== undefined);
-      const found = await mapParallel(digests, (digest) => this.#refersTo(name, digest, content));
-      yield* digests.filter((_, index) => found[index]);
+      const found = await mapParallel(digests, (digest) => this.#objects.get(name, digest));
+      for (const stored of found) {
+        if (stored) yield { stored, manifest: parseManifest(stored.bytes, stored.mediaType) };
+      }
       keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: SCAN_PAGE });
     }
   }
 
-  async #refersTo(name: RepositoryName, digest: Digest, blob: Digest): Promise<boolean> {
-    const stored = await this.get(name, { digest });
-    if (!stored) return false;
-    const manifest = parseManifest(stored.bytes, stored.mediaType);
-    return [...manifest.blobs, ...manifest.children].some((descriptor) => descriptor.digest === blob);
+  /** The repository's manifests that refer to a blob or to another manifest. */
+  async *#referrersOf(name: RepositoryName, content: Digest): AsyncGenerator<Digest> {
+    for await (const { stored, manifest } of this.scan(name)) {
+      const refers = [...manifest.blobs, ...manifest.children].some(({ digest }) => digest === content);
+      if (refers) yield stored.digest;
+    }
+  }
+
+  /** All of a push, begun anew where somebody took a part of it away meanwhile. */
+  async #putWhole(name: RepositoryName, stored: NewPush): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      await this.#prepare(name, stored);
+      await this.#store(name, stored);
+      await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
+      if (await this.#objects.rely(name, stored.digest) === "held") return;
+      await this.#requireReferences(name, stored.manifest);
+    }
+    throw new PluginError("unavailable", `Cannot store a manifest of ${name}: it is deleted again and again`);
   }
 
   /** Everything that must be there first; none of it counts before the manifest itself is there. */
-  async #prepare(
-    name: RepositoryName,
-    { digest, manifest, push }: {
-      readonly digest: Digest;
-      readonly manifest: Manifest;
-      readonly push: ManifestPush;
-    },
-  ): Promise<void> {
+  async #prepare(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
     const subject = manifest.subject?.digest;
     await Promise.all([
       this.#catalog.add(name),
@@ -172,69 +198,58 @@ export class Manifests {
   }
 
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
-  async #store(
-    name: RepositoryName,
-    digest: Digest,
-    { manifest, push }: { readonly manifest: Manifest; readonly push: ManifestPush },
-  ): Promise<void> {
+  async #store(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
+    const { mediaType, subject } = manifest;
+    const stored = { digest, mediaType, ...(subject && { subject: subject.digest }), bytes: push.bytes };
     const [isNew] = await Promise.all([
-      this.#putNew(manifestKey(name, digest), encodeManifest(manifest, push.bytes)),
+      this.#objects.put(name, stored),
       ...push.tags.map((tag) => this.#tags.announce(name, tag, digest)),
     ]);
     try {
       await this.#requireReferences(name, manifest);
     } catch (error) {
-      if (isNew) await this.#storage.delete(manifestKey(name, digest));
-      throw error;
+      if (!isNew || !await this.#withdraw(name, digest, manifest)) throw error;
     }
   }
 
-  /** A manifest pushed again keeps the media type it was pushed with first. */
-  async #putNew(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
-    try {
-      await this.#storage.put(key, bytes, { ifAbsent: true });
-      return true;
-    } catch (error) {
-      if (error instanceof PluginError && error.code === "conflict") return false;
-      throw error;
-    }
+  /** Takes back a manifest whose references went. Answers whether it may stay: they are back by the time it is condemned. */
+  async #withdraw(name: RepositoryName, digest: Digest, manifest: Manifest): Promise<boolean> {
+    const condemned = await this.#objects.condemn(name, digest);
+    if (!condemned) return false;
+    const isWhole = await this.#findMissing(name, manifest) === undefined;
+    if (isWhole) await this.#objects.pardon(name, digest);
+    else await this.#deletions.run(name, condemned.manifest, condemned.etag);
+    return isWhole;
   }
 
   async #requireReferences(name: RepositoryName, manifest: Manifest): Promise<void> {
-    const blobs = requiredBlobs(manifest);
-    const [hasBlobs, hasChildren] = await Promise.all([
-      mapParallel(blobs, (digest) => this.#blobs.has(name, digest)),
-      mapParallel(manifest.children, (child) => this.#hasChild(name, child)),
-    ]);
-    const missing = blobs[hasBlobs.indexOf(false)] ?? manifest.children[hasChildren.indexOf(false)]?.digest;
+    const missing = await this.#findMissing(name, manifest);
     if (missing === undefined) return;
     throw new OciError("MANIFEST_BLOB_UNKNOWN", "Cannot store the manifest: it refers to what is not here", {
       detail: { digest: missing },
     });
   }
 
+  /** Something that the manifest refers to and the repository lacks. What it has is not about to go then. */
+  async #findMissing(name: RepositoryName, manifest: Manifest): Promise<Digest | undefined> {
+    const blobs = requiredBlobs(manifest);
+    const [hasBlobs, hasChildren] = await Promise.all([
+      mapParallel(blobs, (digest) => this.#blobs.has(name, digest)),
+      mapParallel(manifest.children, (child) => this.#hasChild(name, child)),
+    ]);
+    return blobs[hasBlobs.indexOf(false)] ?? manifest.children[hasChildren.indexOf(false)]?.digest;
+  }
+
   /** An index may list what is no manifest: build caches list their layers there. */
   async #hasChild(name: RepositoryName, child: Descriptor): Promise<boolean> {
-    if (await this.#storage.stat(manifestKey(name, child.digest))) return true;
+    if (await this.#objects.rely(name, child.digest)) return true;
     return !isManifestMediaType(child.mediaType) && await this.#blobs.has(name, child.digest);
   }
 }
 
-/** A manifest as it is kept. */
-function encodeManifest({ mediaType, subject }: Manifest, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const facts = { mediaType, ...(subject && { subject: subject.digest }) };
-  const head = new TextEncoder().encode(`${JSON.stringify(facts)}\n`);
-  const value = new Uint8Array(head.byteLength + bytes.byteLength);
-  value.set(head);
-  value.set(bytes, head.byteLength);
-  return value;
-}
-
-function decodeManifest(digest: Digest, value: Uint8Array<ArrayBuffer>): StoredManifest {
-  const end = value.indexOf(NEWLINE);
-  const facts = JSON.parse(new TextDecoder().decode(value.subarray(0, end))) as Omit<
-    StoredManifest,
-    "digest" | "bytes"
-  >;
-  return { ...facts, digest, bytes: value.subarray(end + 1) };
+/** A push that is about to be stored. */
+interface NewPush {
+  readonly digest: Digest;
+  readonly manifest: Manifest;
+  readonly push: ManifestPush;
 }

@@ -4,6 +4,7 @@ import type { Descriptor, Manifest } from "../oci/manifest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
+import { markLine, readLine, unlessConflict } from "./conditions.ts";
 import { lastDigest, manifestKey, referrerKey, referrersPrefix } from "./keys.ts";
 import { mapParallel } from "./parallel.ts";
 
@@ -33,13 +34,23 @@ export class Referrers {
 
   /** Notes the manifest under its subject. It is listed from the moment that the repository has the manifest. */
   async add(name: RepositoryName, subject: Digest, referrer: Referrer): Promise<void> {
-    const bytes = new TextEncoder().encode(JSON.stringify(referrer));
-    await this.#storage.put(referrerKey(name, subject, referrer.digest), bytes);
+    const value = markLine(JSON.stringify(referrer));
+    await this.#storage.put(referrerKey(name, subject, referrer.digest), value);
   }
 
-  /** Forgets the manifest. */
-  async remove(name: RepositoryName, subject: Digest, digest: Digest): Promise<void> {
-    await this.#storage.delete(referrerKey(name, subject, digest));
+  /** Forgets the manifest, unless it `isBack`. */
+  async remove(
+    name: RepositoryName,
+    { subject, digest, isBack }: {
+      readonly subject: Digest;
+      readonly digest: Digest;
+      readonly isBack: () => Promise<boolean>;
+    },
+  ): Promise<void> {
+    const key = referrerKey(name, subject, digest);
+    const value = await this.#storage.get(key);
+    if (!value || await isBack()) return;
+    await unlessConflict(this.#storage.delete(key, { ifMatch: value.etag }));
   }
 
   /**
@@ -84,7 +95,7 @@ export class Referrers {
       this.#storage.get(key),
       this.#storage.stat(manifestKey(name, digest)),
     ]);
-    return value && manifest && JSON.parse(new TextDecoder().decode(value.bytes));
+    return value && manifest && JSON.parse(readLine(value.bytes));
   }
 }
 

@@ -5,6 +5,8 @@ import type { RepositoryName } from "../oci/name.ts";
 import type { Tag } from "../oci/reference.ts";
 import { Blobs } from "./blobs.ts";
 import { Catalog } from "./catalog.ts";
+import { Due } from "./due.ts";
+import { Links } from "./links.ts";
 import { Manifests } from "./manifests.ts";
 import { SharedMutex } from "./mutex.ts";
 import { Referrers } from "./referrers.ts";
@@ -40,14 +42,16 @@ export interface Registry {
 
 /** A registry over `storage`, after it has ended what a crash has cut short there. */
 export async function createRegistry(storage: Storage, options: RegistryOptions): Promise<Registry> {
-  const blobs = new Blobs(storage);
+  const due = new Due(storage);
+  const links = new Links(storage, due);
+  const blobs = new Blobs(storage, { links, due });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });
   const catalog = new Catalog(storage, tags);
   const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax });
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
-  const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, changes });
+  const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, due, changes });
   await manifests.recover();
   return { blobs, uploads, manifests, tags, referrers, catalog, changes, rules };
 }
@@ -69,16 +73,10 @@ async function readIndex(manifests: Manifests, name: RepositoryName, tag: Tag): 
 export function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<boolean> {
   requireDeletes(registry.rules, name);
   return registry.changes.alone(name, async () => {
-    await refuseReferred(registry, name, digest);
-    if (!await registry.blobs.delete(name, digest)) return false;
-    try {
-      // Another process may have stored a manifest meanwhile: it checks its blobs after that, so one of the two gives way.
-      await refuseReferred(registry, name, digest);
-      return true;
-    } catch (error) {
-      await registry.blobs.restore(name, digest);
-      throw error;
-    }
+    const requireUnneeded = () => refuseReferred(registry, name, digest);
+    await requireUnneeded();
+    // Another process may have stored a manifest meanwhile: it checks its blobs after that, so one of the two gives way.
+    return await registry.blobs.delete(name, digest, requireUnneeded);
   });
 }
 

@@ -154,7 +154,8 @@ Deno.test("finish() refuses another digest, and the upload is gone", async () =>
     "DIGEST_INVALID",
   );
   await refuses(registry.uploads.size(NAME, id), "BLOB_UPLOAD_UNKNOWN");
-  assertEquals(await storage.list("", { limit: 100 }), []);
+  const keys = await storage.list("", { limit: 100 });
+  assertEquals(keys.filter((key) => !key.startsWith("due/")), []);
 });
 
 Deno.test("finish() answers again to a client whose first answer was lost", async () => {

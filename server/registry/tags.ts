@@ -1,10 +1,10 @@
 import type { Storage } from "../../plugins/contract/storage.ts";
-import { PluginError } from "../../plugins/contract/error.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
+import { markLine, readLine, unlessConflict } from "./conditions.ts";
 import { lastPart, taggedKey, taggedPrefix, tagKey, tagsPrefix } from "./keys.ts";
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
@@ -22,7 +22,10 @@ export interface RepositoryRules {
   allowsDelete(name: RepositoryName): boolean;
 }
 
-/** The tags of repositories: each is an object of its own that holds the digest it points to. */
+/**
+ * The tags of repositories: each is an object of its own that holds the digest it points to, marked each time it is set,
+ * so that what was read of a tag can be removed if nobody has set it since.
+ */
 export class Tags {
   readonly #storage: Storage;
   readonly #changes: SharedMutex;
@@ -57,13 +60,9 @@ export class Tags {
   /** Points the tag to a manifest that is there and was announced. Of two that set an immutable tag one is DENIED. */
   async put(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
     const isImmutable = this.#rules.isImmutable(name, tag);
-    try {
-      const condition = isImmutable ? { ifAbsent: true } as const : {};
-      await this.#storage.put(tagKey(name, tag), new TextEncoder().encode(digest), condition);
-    } catch (error) {
-      if (!isImmutable || !(error instanceof PluginError && error.code === "conflict")) throw error;
-      await this.requireMovable(name, tag, digest);
-    }
+    const condition = isImmutable ? { ifAbsent: true } as const : {};
+    const put = await unlessConflict(this.#storage.put(tagKey(name, tag), markLine(digest), condition));
+    if (!put) await this.requireMovable(name, tag, digest);
   }
 
   /** Whether any tag of the repository is immutable. */
@@ -98,13 +97,25 @@ export class Tags {
     });
   }
 
-  /** Removes all tags that point to the manifest, and none that has moved on meanwhile. */
-  async untag(name: RepositoryName, digest: Digest): Promise<void> {
+  /**
+   * Removes the tag where it still points to the manifest, as set before the call. Answers whether it did. DENIED where
+   * it is immutable.
+   */
+  deleteIf(name: RepositoryName, tag: Tag, digest: Digest): Promise<boolean> {
+    requireDeletes(this.#rules, name);
+    return this.#changes.alone(name, async () => {
+      if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
+      return await this.#removeIf(name, tag, digest);
+    });
+  }
+
+  /** Removes all tags that point to the manifest, none that was set again meanwhile, and none once it `isBack`. */
+  async untag(name: RepositoryName, digest: Digest, isBack: () => Promise<boolean>): Promise<void> {
     const prefix = taggedPrefix(name, digest);
     for (;;) {
       const keys = await this.#storage.list(prefix, { limit: TAGGED_PAGE });
-      await mapParallel(keys, (key) => this.#untagOne(name, lastPart(key) as Tag, digest));
-      if (keys.length < TAGGED_PAGE) return;
+      await mapParallel(keys, (key) => this.#removeIf(name, lastPart(key) as Tag, digest, isBack));
+      if (keys.length < TAGGED_PAGE || await isBack()) return;
     }
   }
 
@@ -116,21 +127,24 @@ export class Tags {
     return cutPage(keys.map((key) => lastPart(key) as Tag), page.limit);
   }
 
-  async #untagOne(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+  async #removeIf(
+    name: RepositoryName,
+    tag: Tag,
+    digest: Digest,
+    isKept: () => Promise<boolean> = () => Promise.resolve(false),
+  ): Promise<boolean> {
     const found = await this.#read(name, tag);
-    if (found?.digest === digest) {
-      try {
-        await this.#storage.delete(tagKey(name, tag), { ifMatch: found.etag });
-      } catch (error) {
-        if (!(error instanceof PluginError && error.code === "conflict")) throw error;
-      }
-    }
-    await this.#storage.delete(taggedKey(name, digest, tag));
+    if (await isKept()) return false;
+    const points = found?.digest === digest;
+    const deleted = points &&
+      await unlessConflict(this.#storage.delete(tagKey(name, tag), { ifMatch: found.etag }));
+    if (deleted || !points) await this.#storage.delete(taggedKey(name, digest, tag));
+    return deleted === true;
   }
 
   async #read(name: RepositoryName, tag: Tag) {
     const value = await this.#storage.get(tagKey(name, tag));
-    return value && { digest: new TextDecoder().decode(value.bytes) as Digest, etag: value.etag };
+    return value && { digest: readLine(value.bytes) as Digest, etag: value.etag };
   }
 }
 

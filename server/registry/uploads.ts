@@ -102,16 +102,32 @@ export class Uploads {
       if (this.#finished.get(id) === digest && await this.#blobs.has(name, digest)) {
         return { accepted: true, size: 0 };
       }
-      const answer = chunk
-        ? await this.#append(name, id, chunk)
-        : { accepted: true, size: await this.size(name, id) };
+      // The announcement must be there before the link; that it is made meanwhile costs no time.
+      const [answer] = await whole([
+        this.#complete(name, id, { digest, chunk }),
+        this.#blobs.announce(name, digest),
+      ]);
       if (!answer.accepted) return answer;
-      await this.#verify(name, id, digest, answer.size);
       if (!await this.#blobs.take(name, digest, uploadKey(name, id))) throw unknownUpload();
       this.#quota.release(name);
       remember(this.#finished, id, digest, FINISHED_MAX);
       return answer;
     });
+  }
+
+  async #complete(
+    name: RepositoryName,
+    id: UploadId,
+    { digest, chunk }: UploadEnd,
+  ): Promise<ChunkAnswer> {
+    if (!chunk) {
+      const size = await this.size(name, id);
+      await this.#verify(name, id, digest, size);
+      return { accepted: true, size };
+    }
+    const answer = await this.#append(name, id, chunk);
+    if (answer.accepted) await this.#verify(name, id, digest, answer.size);
+    return answer;
   }
 
   /** Ends an upload and forgets its bytes; BLOB_UPLOAD_UNKNOWN where there is none. */
@@ -196,6 +212,14 @@ export class Uploads {
     for await (const chunk of opened.body) hasher.update(chunk);
     return hasher.digest();
   }
+}
+
+/** `Promise.all` that waits for all, whichever fails. */
+async function whole<T extends readonly unknown[]>(
+  tasks: { [K in keyof T]: Promise<T[K]> },
+): Promise<T> {
+  await Promise.allSettled(tasks);
+  return await Promise.all(tasks) as unknown as T;
 }
 
 function ownerMark(owner: string): string {

@@ -5,8 +5,19 @@ import { isTest, projectPath } from "./files.ts";
 
 /** The first segments of storage keys, by the file whose head draws them. */
 export const KEY_PREFIXES: Readonly<Record<string, readonly string[]>> = {
-  "server/registry/keys.ts": ["blobs/", "holders/", "catalog/", "repositories/", "uploads/", "deletions/"],
+  "server/registry/keys.ts": [
+    "blobs/",
+    "links/",
+    "catalog/",
+    "repositories/",
+    "uploads/",
+    "deletions/",
+    "due/",
+    "due_bytes/",
+    "aside/",
+  ],
   "server/access/keys.ts": ["access/"],
+  "server/observe/keys.ts": ["audit/"],
 };
 
 const ERROR_CODES = "server/oci/error.ts";

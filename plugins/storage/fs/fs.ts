@@ -38,17 +38,14 @@ export interface FsOptions {
 const TEMPORARY = "%temp";
 const LOCK = "%lock";
 
-/** Age from which a file aside is a crash's, and not another process's that is writing it, in milliseconds. */
-const LEFT_AFTER_MS = 10 * 60 * 1000;
-
-/** Opens the store in `root_dir`, which is made if need be, and removes what a crash has left aside long ago. */
+/** Opens the store in `root_dir`, which is made if need be, and removes what a crash has left aside. */
 export const create: CreatePlugin<Storage, FsOptions> = ({ root_dir }) => {
   try {
     Deno.mkdirSync(`${root_dir}/${TEMPORARY}`, { recursive: true });
-    for (const { name } of Deno.readDirSync(`${root_dir}/${TEMPORARY}`)) {
-      removeIfLeft(`${root_dir}/${TEMPORARY}/${name}`);
-    }
-    return openStore(root_dir, { folds: exists(`${root_dir}/${TEMPORARY.toUpperCase()}`) });
+    const folds = exists(`${root_dir}/${TEMPORARY.toUpperCase()}`);
+    const tree = openTree(root_dir, { folds });
+    tree.alone(() => removeLeft(`${root_dir}/${TEMPORARY}`));
+    return new FsStorage(tree);
   } catch (error) {
     throw failure("open the store", root_dir, error);
   }
@@ -56,9 +53,13 @@ export const create: CreatePlugin<Storage, FsOptions> = ({ root_dir }) => {
 
 /** Opens the store in a root that `create` has made ready. `folds`: its file system takes `A` and `a` for the same. */
 export function openStore(root: string, options: { readonly folds: boolean }): Storage {
+  return new FsStorage(openTree(root, options));
+}
+
+function openTree(root: string, options: { readonly folds: boolean }): Tree {
   const lock = `${root}/${LOCK}`;
   Deno.openSync(lock, { write: true, create: true }).close();
-  return new FsStorage(new Tree(new Paths(root, options), { lock }));
+  return new Tree(new Paths(root, options), { lock });
 }
 
 class FsStorage implements Storage {
@@ -207,7 +208,7 @@ class FsStorage implements Storage {
     const path = this.#paths.file(key);
     const temporary = `${this.#paths.root}/${TEMPORARY}/${crypto.randomUUID()}`;
     try {
-      using file = Deno.openSync(temporary, { write: true, createNew: true });
+      using file = this.#tree.alone(() => openLocked(temporary));
       writeWhole(file, bytes);
       await file.syncData();
       this.#tree.alone(() => {
@@ -267,12 +268,19 @@ function removeIfPossible(path: string): void {
   }
 }
 
-/** Another process may be removing the same. */
-function removeIfLeft(path: string): void {
-  try {
-    if (Deno.lstatSync(path).mtime!.getTime() < Date.now() - LEFT_AFTER_MS) Deno.removeSync(path);
-  } catch (error) {
-    if (!meansAbsent(error)) throw error;
+/** A new file whose lock says that its process is alive. */
+function openLocked(path: string): Deno.FsFile {
+  const file = Deno.openSync(path, { write: true, createNew: true });
+  file.lockSync(true);
+  return file;
+}
+
+/** Removes the files that nobody is writing any more. */
+function removeLeft(directory: string): void {
+  for (const { name } of Deno.readDirSync(directory)) {
+    const path = `${directory}/${name}`;
+    using file = Deno.openSync(path);
+    if (file.tryLockSync(true)) Deno.removeSync(path);
   }
 }
 
