@@ -9,6 +9,9 @@ import { ROUTES } from "./api/routes.ts";
 import { type AccessChain, createChainedAccess, startAccessChain } from "./access_chain.ts";
 import type { ReadConfig } from "./config/mod.ts";
 import { watchIdentities } from "./identity_watch.ts";
+import { jobKinds } from "./job_kinds.ts";
+import { createJobs } from "./job_runner.ts";
+import type { Jobs } from "./jobs/mod.ts";
 import type { Log } from "./observe/log.ts";
 import { startConfigured, type StartedPlugin } from "./plugins.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
@@ -43,11 +46,17 @@ interface Setup {
   retired: boolean;
 }
 
+interface ServerOptions {
+  readonly log: Log;
+  /** The kinds of jobs that it runs. */
+  readonly kinds: typeof jobKinds;
+}
+
 /** Starts the plugins of a configuration and the registry over them. Fails, by name and reason, where one does not start. */
-export async function createServer(read: ReadConfig, log: Log): Promise<Server> {
+export async function createServer(read: ReadConfig, log: Log, kinds = jobKinds): Promise<Server> {
   const storage = await startConfigured("storage", read.config.storage, log);
   try {
-    return await createServerOver(storage, read, log);
+    return await createServerOver(storage, read, { log, kinds });
   } catch (error) {
     await storage.close();
     throw error;
@@ -57,7 +66,7 @@ export async function createServer(read: ReadConfig, log: Log): Promise<Server> 
 async function createServerOver(
   { contract: storage, close: closeStorage }: StartedPlugin<"storage">,
   read: ReadConfig,
-  log: Log,
+  { log, kinds }: ServerOptions,
 ): Promise<Server> {
   const rules = (): RepositoryRules => (requestSetup.getStore() ?? setup).rules;
   const registry = await createRegistry(storage, {
@@ -70,8 +79,11 @@ async function createServerOver(
   });
   const identities = new Identities(storage);
   const version = await identities.version();
-  const parts: SetupParts = { registry, storage, log, stored: await identities.list() };
+  const config = () => setup.read.config;
+  const { jobs, ...work } = createJobs(kinds({ registry, storage, config }), { storage, config, log });
+  const parts: SetupParts = { registry, storage, log, jobs, stored: await identities.list() };
   let setup: Setup = await createSetup(read, parts);
+  work.follow();
   const replace = async (next: ReadConfig, commit: () => void) => {
     const created = await createSetup(next, parts);
     try {
@@ -82,6 +94,7 @@ async function createServerOver(
     }
     const last = setup;
     setup = created;
+    work.follow();
     retire(last);
   };
   const stops = [
@@ -100,6 +113,7 @@ async function createServerOver(
   ];
   const close = async () => {
     for (const stop of stops) stop();
+    await work.close();
     await setup.chain.close();
     await closeStorage();
   };
@@ -111,11 +125,13 @@ interface SetupParts {
   readonly registry: Registry;
   readonly storage: Storage;
   readonly log: Log;
+  readonly jobs: Jobs;
   /** The identities of the store, as they were read last. */
   stored: readonly StoredIdentity[];
 }
 
-async function createSetup(read: ReadConfig, { registry, storage, log, stored }: SetupParts): Promise<Setup> {
+async function createSetup(read: ReadConfig, parts: SetupParts): Promise<Setup> {
+  const { registry, storage, log, stored } = parts;
   const { config, sources } = read;
   const chain = await startAccessChain({ config, sources, log, hasStored: stored.length > 0 });
   const access = createChainedAccess(chain, { storage, config, log });
@@ -128,7 +144,7 @@ async function createSetup(read: ReadConfig, { registry, storage, log, stored }:
   const { server, uploads } = config;
   const rules = repositoryRules(config);
   const handler = createHandler({
-    routes: [...ROUTES, ...adminRoutes({})],
+    routes: [...ROUTES, ...adminRoutes(parts)],
     registry,
     access,
     frontage: { ...server, secure: server.tls !== undefined },

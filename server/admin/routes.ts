@@ -1,17 +1,19 @@
+import { type JobParts, jobRoutes } from "./jobs.ts";
 import { meRoutes } from "./me.ts";
 import { policyRoutes } from "./policy.ts";
 import type { AdminRoute } from "./route.ts";
 import { tokenRoutes } from "./tokens.ts";
 
 /** What the rows of the administration are served from: the parts of each noun. */
-export type AdminParts = Readonly<Record<never, never>>;
+export type AdminParts = JobParts;
 
 /**
  * The administration API: rows like those of the distribution spec, behind the same guard. The first row that fits a path
  * counts: of two rows that begin with `<name>` the longer one comes first.
  */
-export function adminRoutes(_parts: AdminParts): readonly AdminRoute[] {
+export function adminRoutes(parts: AdminParts): readonly AdminRoute[] {
   return [
+    ...jobRoutes(parts),
     ...meRoutes(),
     ...policyRoutes(),
     ...tokenRoutes(),

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { JsonObject } from "../../plugins/contract/identity.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Log } from "../observe/log.ts";
@@ -60,10 +61,11 @@ export class Jobs {
   readonly #lease: Lease;
   readonly #due: DueTimes;
   readonly #lookout: Lookout;
+  /** A job belongs to no request, be it that one started it. */
+  readonly #outsideRequests = AsyncLocalStorage.snapshot();
   #run: Run | undefined;
   #closed = false;
 
-  /** Looks for unfinished jobs at once. */
   constructor(options: JobsOptions) {
     const { storage, replica, settings, log } = options;
     this.#options = options;
@@ -75,6 +77,10 @@ export class Jobs {
       intervalMs: () => settings().leaseLifetimeMs / 3,
       onError: (error) => log.warn("Cannot look for jobs; will try again", { error: error.message }),
     });
+  }
+
+  /** Looks from now on for what is to be done, at once to begin with. */
+  open(): void {
     this.#lookout.ask();
   }
 
@@ -166,7 +172,7 @@ export class Jobs {
     const { kinds } = this.#options;
     const found = kinds.find((candidate) => candidate.kind === kind);
     if (!found) {
-      return { problem: `kind: there is none such, only ${kinds.map(({ kind }) => kind).join(", ")}` };
+      return { problem: `there is no such kind, only ${kinds.map(({ kind }) => kind).join(", ") || "none"}` };
     }
     const parsed = found.parseOptions(options);
     return "problem" in parsed ? parsed : { work: (task) => found.run(parsed.options, task) };
@@ -240,9 +246,11 @@ export class Jobs {
       job: record.id,
       kind: record.kind,
     });
-    const run = new Run({ storage, records: this.#records, log, stored, hold, work });
-    this.#run = run;
-    void run.ended.then((state) => this.#onEnd(run, state));
+    this.#outsideRequests(() => {
+      const run = new Run({ storage, records: this.#records, log, stored, hold, work });
+      this.#run = run;
+      void run.ended.then((state) => this.#onEnd(run, state));
+    });
     return { job: record };
   }
 
