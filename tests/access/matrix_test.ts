@@ -148,7 +148,7 @@ async function setStage(scene: Scene): Promise<Stage> {
   const admin = scene.as("admin");
   const words = Object.fromEntries(
     await Promise.all(["", ...REPOSITORIES].map(async (name) => {
-      if (name === "") return [name, await createToken(admin, "/admin/v1/tokens")];
+      if (name === "") return [name, { ...await createToken(admin, "/admin/v1/tokens"), job: "unknown" }];
       await admin.pushImage(name, "v1");
       const { digest } = contentOf(`layer of ${name}`);
       return [name, { name, reference: "v1", digest, ...await beginUpload(admin, name) }];
@@ -231,6 +231,7 @@ const REFUSED: Readonly<Record<string, (name: string) => Prepared>> = {
   "PUT /v2/<name>/manifests/<reference>": manifestFor,
   "POST /token": () => TOKEN_FORM,
   "POST /admin/v1/me/tokens": () => TOKEN_ORDER,
+  "POST /admin/v1/jobs": () => ({ ...TOKEN_ORDER, body: JSON.stringify({ kind: "none" }) }),
   "POST /admin/v1/policy/decide": () => QUESTIONS,
   "POST /admin/v1/tokens": () => TOKEN_ORDER,
 };
@@ -322,7 +323,7 @@ function factsOf(row: string, { status, headers, json }: Answer): Facts {
 
 function codeOf({ status }: Verdict, row: string): string | null {
   if (status < 400 || row.startsWith("HEAD ")) return null;
-  return status === 401 ? "UNAUTHORIZED" : "DENIED";
+  return ({ 401: "UNAUTHORIZED", 403: "DENIED" })[status] ?? "UNSUPPORTED";
 }
 
 function formatLine(row: string, place: Place, { status, code, challenge }: Facts): string {

@@ -63,6 +63,16 @@ export const ROWS: Readonly<Record<string, readonly [need: Need, status: number]
   "POST /admin/v1/me/tokens/<token>/rotate": ["own", 200],
   "DELETE /admin/v1/me/tokens/<token>": ["own", 204],
 
+  "GET /admin/v1/jobs": ["admin", 200],
+  "HEAD /admin/v1/jobs": ["admin", 200],
+  "POST /admin/v1/jobs": ["admin", 400],
+  "GET /admin/v1/jobs/<job>": ["admin", 404],
+  "HEAD /admin/v1/jobs/<job>": ["admin", 404],
+  "GET /admin/v1/jobs/<job>/lines": ["admin", 404],
+  "HEAD /admin/v1/jobs/<job>/lines": ["admin", 404],
+  "POST /admin/v1/jobs/<job>/cancel": ["admin", 404],
+  "POST /admin/v1/jobs/<job>/resume": ["admin", 404],
+
   "POST /admin/v1/policy/decide": ["admin", 200],
 
   "GET /admin/v1/tokens": ["admin", 200],
