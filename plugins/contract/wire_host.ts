@@ -39,6 +39,8 @@ export interface WireHostOptions {
   readonly onLog: (level: string, text: string) => void;
   /** Told once when the connection ended by itself, and why. */
   readonly onEnd: (reason: string) => void;
+  /** Told of each call that has ended, and how long that took. */
+  readonly onCall?: (name: string, ms: number, failed: boolean) => void;
 }
 
 interface Pending {
@@ -47,6 +49,7 @@ interface Pending {
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: unknown) => void;
   outlet?: Outlet;
+  readonly sentAtMs: number;
   dueAtMs: number;
 }
 
@@ -141,7 +144,8 @@ export class WireHost {
   #expect(id: number, name: string, method: WireMethod, waitMs: number): Promise<unknown> {
     if (this.#ended !== undefined) return Promise.reject(this.#unavailable(name, this.#ended));
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { name, method, resolve, reject, dueAtMs: performance.now() + waitMs });
+      const sentAtMs = performance.now();
+      this.#pending.set(id, { name, method, resolve, reject, sentAtMs, dueAtMs: sentAtMs + waitMs });
     });
   }
 
@@ -203,8 +207,11 @@ export class WireHost {
     const sourceError = call.outlet?.error;
     if (sourceError) return call.reject(sourceError.reason);
     try {
-      call.resolve(call.method.read(this.#assemble(id, call.method, body, bytes)));
+      const answer = call.method.read(this.#assemble(id, call.method, body, bytes));
+      this.#count(call, this.#heardAtMs, false);
+      call.resolve(answer);
     } catch (error) {
+      this.#count(call, this.#heardAtMs, true);
       const { message } = error as Error;
       if (this.#inlets.delete(id)) this.#channel.post([FRAME.cancel, id]);
       call.reject(this.#failed(call.name, `its answer is malformed: ${message}`));
@@ -253,7 +260,12 @@ export class WireHost {
   #fail(call: Pending, error: PluginError): void {
     call.outlet?.stop(error);
     const sourceError = call.outlet?.error;
+    this.#count(call, performance.now(), error.code !== "conflict");
     call.reject(sourceError ? sourceError.reason : error);
+  }
+
+  #count({ name, sentAtMs }: Pending, nowMs: number, failed: boolean): void {
+    if (this.#started) this.#options.onCall?.(name, nowMs - sentAtMs, failed);
   }
 
   #log(body: unknown): void {

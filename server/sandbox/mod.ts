@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { CallFacts, LatencyFacts, MethodFacts } from "./call_statistics.ts";
 export type { PluginDeclaration } from "./declaration.ts";
 export { checkGrant, expandPermissions, type PluginPermissions } from "./permissions.ts";
 export {

@@ -3,6 +3,7 @@ import { pathToFileURL } from "node:url";
 import { PluginError } from "../../plugins/contract/error.ts";
 import type { Channel, ChannelEvents } from "../../plugins/contract/wire.ts";
 import { WireHost, type WireLimits } from "../../plugins/contract/wire_host.ts";
+import { type CallFacts, CallStatistics, type MethodFacts } from "./call_statistics.ts";
 import { contractOf, type Contracts, type ServedKind } from "./contracts.ts";
 import { formatTitle, type PluginDeclaration } from "./declaration.ts";
 import type { StartOrder } from "./guest.ts";
@@ -35,11 +36,14 @@ export interface PluginLimits extends WireLimits {
 }
 
 /** What has happened to a plugin since it was started. */
-export interface PluginFacts {
+export interface PluginFacts extends CallFacts {
   /** Whether it serves calls now. */
   readonly running: boolean;
   readonly restarts: number;
-  readonly calls: number;
+  /** Since when, without a restart, in milliseconds since 1970. */
+  readonly startedAtMs: number;
+  /** The methods that were called. */
+  readonly methods: readonly MethodFacts[];
 }
 
 /** A plugin that serves its contract, until it is closed. While it is down its calls fail with `unavailable`. */
@@ -93,10 +97,11 @@ class SandboxedPlugin implements RunningPlugin {
   #methods: readonly string[] = [];
   #contract: Contracts[ServedKind] | undefined;
   #closed = false;
+  readonly #statistics = new CallStatistics();
   #startedAtMs = 0;
+  #startedOnMs = 0;
   #failures = 0;
   #restarts = 0;
-  #pastCalls = 0;
   #restartTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -117,7 +122,9 @@ class SandboxedPlugin implements RunningPlugin {
     return {
       running: this.#host !== undefined,
       restarts: this.#restarts,
-      calls: this.#pastCalls + (this.#host?.calls ?? 0),
+      startedAtMs: this.#startedOnMs,
+      ...this.#statistics.total(),
+      methods: this.#statistics.methods(),
     };
   }
 
@@ -157,6 +164,7 @@ class SandboxedPlugin implements RunningPlugin {
     }
     if (this.#closed) return await host.close();
     this.#startedAtMs = performance.now();
+    this.#startedOnMs = Date.now();
     this.#host = host;
   }
 
@@ -169,7 +177,8 @@ class SandboxedPlugin implements RunningPlugin {
       limits,
       open: (events) => WALLS[isolation](this.#declaration, events, limits),
       onLog: (level, message) => log({ level: level as PluginEvent["level"], message, plugin }),
-      onEnd: (reason) => this.#host === host && this.#lose(host, reason),
+      onEnd: (reason) => this.#host === host && this.#lose(reason),
+      onCall: (name, ms, failed) => this.#statistics.record(name, ms, failed),
     });
     return host;
   }
@@ -188,14 +197,14 @@ class SandboxedPlugin implements RunningPlugin {
   #call(name: string, args: unknown[]): Promise<unknown> {
     while (args.length > 0 && args.at(-1) === undefined) args.pop();
     if (this.#host) return this.#host.call(name, args);
+    this.#statistics.record(name, 0, true);
     const stream = args.find((argument) => argument instanceof ReadableStream);
     stream?.cancel().catch(() => {});
     return Promise.reject(new PluginError("unavailable", `Cannot ${name}: ${this.#title} is down`));
   }
 
-  #lose(host: WireHost, reason: string): void {
+  #lose(reason: string): void {
     this.#host = undefined;
-    this.#pastCalls += host.calls;
     if (performance.now() - this.#startedAtMs > HEALTHY_MS) this.#failures = 0;
     this.#restartLater(reason);
   }
