@@ -3,14 +3,17 @@ import type { Storage } from "../plugins/contract/storage.ts";
 import { type Access, createAccess } from "./access/access.ts";
 import type { Decision } from "./access/policies.ts";
 import { DECIDED, formatDecisionFields } from "./admin/decision_lines.ts";
-import { type Config, ConfigError, type ConfigSources } from "./config/mod.ts";
+import type { StoredAccess } from "./access/access_store.ts";
+import { type Config, ConfigError, type ConfigSources, type PluginConfig } from "./config/mod.ts";
 import type { Log } from "./observe/log.ts";
-import { closeAll, startAll, type StartedPlugin } from "./plugins.ts";
+import { closeAll, startAll, startConfigured, type StartedPlugin } from "./plugins.ts";
 
 /** The auth and policy plugins of a configuration, running. */
 export interface AccessChain {
   readonly auths: readonly StartedPlugin<"auth">[];
   readonly policies: readonly StartedPlugin<"policy">[];
+  /** Whether it asks all that what is stored needs. */
+  suffices(stored: Stored): boolean;
   close(): Promise<void>;
 }
 
@@ -19,20 +22,26 @@ export interface ChainSource {
   readonly config: Config;
   readonly sources: Pick<ConfigSources, "problemAt">;
   readonly log: Log;
-  /** Whether the registry's store has identities with passwords. */
-  readonly hasStored?: boolean;
+  /** What the registry's store has, or has had. */
+  readonly stored?: Stored;
 }
+
+/** What must be asked about, whether the configuration says so or not. */
+type Stored = Pick<StoredAccess, "hadIdentities" | "hadBindings">;
 
 /**
  * Starts the plugins that decide access. Fails where one does not start, and with a `ConfigError` where a policy finds
  * something wrong in what it was told.
  */
 export async function startAccessChain(source: ChainSource): Promise<AccessChain> {
-  const { config, sources, log, hasStored = false } = source;
-  const isMissing = hasStored && !config.auths.includes(config.passwords);
-  const auths = await startAll("auth", isMissing ? [config.passwords, ...config.auths] : config.auths, log);
+  const { config, sources, log, stored = { hadIdentities: false, hadBindings: false } } = source;
+  const hasPasswords = stored.hadIdentities || config.auths.includes(config.passwords);
+  const hasRoles = stored.hadBindings || config.policies.includes(config.roles);
+  const suffices = ({ hadIdentities, hadBindings }: Stored) =>
+    (hasPasswords || !hadIdentities) && (hasRoles || !hadBindings);
+  const auths = await startAll("auth", including(config.auths, hasPasswords && config.passwords), log);
   try {
-    const policies = await startAll("policy", config.policies, log);
+    const policies = await startAll("policy", including(config.policies, hasRoles && config.roles), log);
     const close = async () => void await closeAll([...auths, ...policies]);
     try {
       await checkPolicies(policies.map(({ contract }) => contract), sources);
@@ -40,10 +49,28 @@ export async function startAccessChain(source: ChainSource): Promise<AccessChain
       await closeAll(policies);
       throw error;
     }
-    return { auths, policies, close };
+    return { auths, policies, suffices, close };
   } catch (error) {
     await closeAll(auths);
     throw error;
+  }
+}
+
+/** Passwords are asked for first, and the order of policies says nothing. */
+function including(plugins: readonly PluginConfig[], wanted: PluginConfig | false): readonly PluginConfig[] {
+  return wanted && !plugins.includes(wanted) ? [wanted, ...plugins] : plugins;
+}
+
+/** Asks a plugin that runs for this one question alone. */
+async function askOnce<Kind extends "auth" | "policy", T>(
+  started: Promise<StartedPlugin<Kind>>,
+  ask: (plugin: StartedPlugin<Kind>["contract"]) => Promise<T>,
+): Promise<T> {
+  const { contract, close } = await started;
+  try {
+    return await ask(contract);
+  } finally {
+    await close();
   }
 }
 
@@ -57,6 +84,10 @@ export function createChainedAccess(chain: AccessChain, { storage, config, log }
   return createAccess(storage, {
     auths: chain.auths.map(({ name, contract }) => ({ name, auth: contract })),
     policies: chain.policies.map(({ name, contract }) => ({ name, policy: contract })),
+    spares: {
+      askPasswords: (ask) => askOnce(startConfigured("auth", config.passwords, log), ask),
+      askRoles: (ask) => askOnce(startConfigured("policy", config.roles, log), ask),
+    },
     hasCertificates: config.server.tls?.clientCaBundle !== undefined,
     challenges,
     service: tokenService,

@@ -1,19 +1,20 @@
 import type { Storage } from "../plugins/contract/storage.ts";
 import { adminRoutes } from "./admin/routes.ts";
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { StoredIdentity } from "../plugins/contract/auth.ts";
+import { PluginError } from "../plugins/contract/error.ts";
 import type { Access } from "./access/access.ts";
-import { Identities } from "./access/identities.ts";
+import { type AccessStore, openAccessStore, type StoredAccess } from "./access/access_store.ts";
 import { createHandler, type Handler } from "./api/handler.ts";
 import { ROUTES } from "./api/routes.ts";
 import { type AccessChain, createChainedAccess, startAccessChain } from "./access_chain.ts";
 import type { ReadConfig } from "./config/mod.ts";
-import { watchIdentities } from "./identity_watch.ts";
+import { type AccessWatch, watchAccess } from "./access_watch.ts";
 import { jobKinds } from "./job_kinds.ts";
 import { createJobs } from "./job_runner.ts";
 import type { Jobs } from "./jobs/mod.ts";
 import type { Log } from "./observe/log.ts";
 import { startConfigured, type StartedPlugin } from "./plugins.ts";
+import { KeyedMutex } from "./registry/mutex.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 import type { RepositoryRules } from "./registry/tags.ts";
 import { repositoryRules } from "./repository_rules.ts";
@@ -42,6 +43,8 @@ interface Setup {
   readonly rules: RepositoryRules;
   readonly handler: Handler;
   readonly chain: AccessChain;
+  /** What it was told of the store last. */
+  stored: StoredAccess;
   requests: number;
   retired: boolean;
 }
@@ -77,16 +80,18 @@ async function createServerOver(
       allowsDelete: (name) => rules().allowsDelete(name),
     },
   });
-  const identities = new Identities(storage);
-  const version = await identities.version();
+  const store = openAccessStore(storage, () => watch.refresh());
+  const version = await store.version();
   const config = () => setup.read.config;
   const { jobs, ...work } = createJobs(kinds({ registry, storage, config }), { storage, config, log });
-  const parts: SetupParts = { registry, storage, log, jobs, stored: await identities.list() };
+  const parts: SetupParts = { registry, storage, log, jobs, store, stored: await store.read() };
   let setup: Setup = await createSetup(read, parts);
   work.follow();
-  const replace = async (next: ReadConfig, commit: () => void) => {
+  const replaceNow = async (next: ReadConfig, commit: () => void) => {
     const created = await createSetup(next, parts);
     try {
+      // What changed meanwhile was told to the setup before.
+      while (created.stored !== parts.stored) await tell(created, parts);
       commit();
     } catch (error) {
       await created.chain.close();
@@ -97,19 +102,25 @@ async function createServerOver(
     work.follow();
     retire(last);
   };
+  const turns = new KeyedMutex();
+  const replace: Server["replace"] = (next, commit) => turns.run("setup", () => replaceNow(next, commit));
+  const watch: AccessWatch = watchAccess(store, {
+    version,
+    stored: parts.stored,
+    log,
+    async onChange(stored) {
+      parts.stored = stored;
+      await tell(setup, parts);
+      if (setup.chain.suffices(stored)) return;
+      // The first identity needs somebody to check its password, the first binding somebody to listen to it.
+      await turns.run("setup", async () => {
+        if (!setup.chain.suffices(stored)) await replaceNow(setup.read, () => {});
+      });
+    },
+  });
   const stops = [
+    watch.stop,
     expireUploads(registry, { idleTimeoutMs: () => setup.read.config.uploads.idleTimeoutMs, log }),
-    watchIdentities(identities, {
-      version,
-      log,
-      async onChange(stored) {
-        const hadAny = parts.stored.length > 0;
-        parts.stored = stored;
-        // The first ones need somebody to check their passwords.
-        if (!hadAny) return await replace(setup.read, () => {});
-        await setup.access.replaceIdentities(stored);
-      },
-    }),
   ];
   const close = async () => {
     for (const stop of stops) stop();
@@ -126,19 +137,17 @@ interface SetupParts {
   readonly storage: Storage;
   readonly log: Log;
   readonly jobs: Jobs;
-  /** The identities of the store, as they were read last. */
-  stored: readonly StoredIdentity[];
+  readonly store: AccessStore;
+  /** What the store says of access, as it was read last. */
+  stored: StoredAccess;
 }
 
 async function createSetup(read: ReadConfig, parts: SetupParts): Promise<Setup> {
   const { registry, storage, log, stored } = parts;
   const { config, sources } = read;
-  const chain = await startAccessChain({ config, sources, log, hasStored: stored.length > 0 });
+  const chain = await startAccessChain({ config, sources, log, stored });
   const access = createChainedAccess(chain, { storage, config, log });
-  const told = stored.length > 0 ? access.replaceIdentities(stored) : undefined;
-  await told?.catch((error: Error) =>
-    log.error("Some identities of the store cannot sign in", { error: error.message })
-  );
+  await tellAccess(access, stored, log);
   // The keys that sign tokens are there before the first one is asked for.
   if (chain.auths.length > 0) await access.tokens.publicKeys();
   const { server, uploads } = config;
@@ -151,7 +160,23 @@ async function createSetup(read: ReadConfig, parts: SetupParts): Promise<Setup> 
     log,
     stallTimeoutMs: uploads.stallTimeoutMs,
   });
-  return { read, access, rules, handler, chain, requests: 0, retired: false };
+  return { read, access, rules, handler, chain, stored, requests: 0, retired: false };
+}
+
+/** Tells a setup what the store says of access now. */
+async function tell(setup: Setup, { stored, log }: SetupParts): Promise<void> {
+  setup.stored = stored;
+  await tellAccess(setup.access, stored, log);
+}
+
+/** Fails where a plugin cannot be told now. What it cannot use of what it was told is for people to mend. */
+async function tellAccess(access: Access, stored: StoredAccess, log: Log): Promise<void> {
+  try {
+    await access.replaceStored(stored);
+  } catch (error) {
+    if (!(error instanceof PluginError) || error.code !== "failed") throw error;
+    log.error("Not all that the store says of access is in force", { error: error.message });
+  }
 }
 
 /** The setup that a request began with: it holds to the request's end, whatever is taken over meanwhile. */

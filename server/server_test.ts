@@ -1,7 +1,7 @@
 import { create } from "../plugins/storage/fs/fs.ts";
 import { assertEquals } from "../tests/support/assert.ts";
 import { cheapHash } from "../tests/support/identities.ts";
-import { Identities } from "./access/identities.ts";
+import { openAccessStore } from "./access/access_store.ts";
 import { readConfig } from "./config/mod.ts";
 import { createLog } from "./observe/log.ts";
 import { createServer } from "./server.ts";
@@ -12,7 +12,7 @@ const DEADLINE_MS = 10_000;
 Deno.test("A server takes over the identities of its store, whoever changes them", async (t) => {
   const dataDir = await Deno.makeTempDir({ prefix: "sreg-test-" });
   await using server = await createServer(await readConfig({ overrides: { dataDir } }), createLog("error"));
-  const identities = new Identities(await create({ root_dir: dataDir }));
+  const { identities } = openAccessStore(await create({ root_dir: dataDir }));
   const status = async (username?: string, password?: string) => {
     const headers = username === undefined
       ? {}
@@ -28,17 +28,16 @@ Deno.test("A server takes over the identities of its store, whoever changes them
     }
     assertEquals(await status(...credential), expected);
   };
-  const put = async (username: string, password: string) =>
-    await identities.put({ id: username, username, passwordHash: await cheapHash(password), groups: [] });
 
   await t.step("without any everybody may", async () => assertEquals(await status(), 200));
   await t.step("with the first one nobody else may", async () => {
-    await put("alice", "one");
+    const passwordHash = await cheapHash("one");
+    await identities.create({ id: "alice", username: "alice", passwordHash, groups: [] });
     await until(401);
     assertEquals(await status("alice", "one"), 200);
   });
   await t.step("a changed password counts, and the one before does not", async () => {
-    await put("alice", "two");
+    await identities.change("alice", { passwordHash: await cheapHash("two"), endsTokens: false });
     await until(200, "alice", "two");
     assertEquals(await status("alice", "one"), 401);
   });
@@ -46,6 +45,14 @@ Deno.test("A server takes over the identities of its store, whoever changes them
     assertEquals(await identities.delete("alice"), true);
     await until(401, "alice", "two");
     assertEquals(await status(), 401);
+  });
+  await t.step("not even for a server that starts then", async () => {
+    await using other = await createServer(
+      await readConfig({ overrides: { dataDir } }),
+      createLog("error"),
+    );
+    const answer = await other.fetch(new Request("http://registry.example/v2/_catalog"), CONNECTION);
+    assertEquals(answer.status, 401);
   });
   await Deno.remove(dataDir, { recursive: true });
 });

@@ -1,14 +1,15 @@
 import type { PolicyQuestion } from "../../plugins/contract/policy.ts";
-import type { StoredIdentity } from "../../plugins/contract/auth.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { OciError } from "../oci/error.ts";
+import type { StoredAccess } from "./access_store.ts";
 import { AccessTokens } from "./access_tokens.ts";
 import { type Authentication, Authenticator, type NamedAuth, type Refusal } from "./authenticator.ts";
-import { type Caller, createCaller } from "./caller.ts";
+import { type Caller, createCaller, DecisionMemory } from "./caller.ts";
 import { Challenges, type ChallengeScheme } from "./challenges.ts";
 import { parseCredential } from "./credentials.ts";
 import type { AccessRequest } from "./request.ts";
-import { PersonalTokens } from "./personal_tokens.ts";
+import { Directory, type DirectoryParts } from "./directory.ts";
+import { PersonalTokens, type TokenOwner } from "./personal_tokens.ts";
 import type { Decision, NamedPolicy } from "./policies.ts";
 import { SigningKeys } from "./signing_keys.ts";
 import { TokenService } from "./token_service.ts";
@@ -18,6 +19,8 @@ export interface AccessOptions {
   /** In the order in which they are asked. */
   readonly auths: readonly NamedAuth[];
   readonly policies: readonly NamedPolicy[];
+  /** Whom to ask about passwords and roles where no plugin of the chain knows of them. */
+  readonly spares: Pick<DirectoryParts, "askPasswords" | "askRoles">;
   /** Whether clients may show certificates. */
   readonly hasCertificates: boolean;
   /** In the order in which they are sent. */
@@ -40,10 +43,14 @@ export interface Access {
   /** The chain, and whether there is anybody to be: for whoever asks about others. */
   readonly policies: readonly NamedPolicy[];
   readonly hasAuth: boolean;
-  /** Whether a token can stand for this identity: one that an outside provider vouches for is known only while it does. */
-  canOwnTokens(id: string): Promise<boolean>;
-  /** Takes over the identities of the store. What was verified before counts no more. */
-  replaceIdentities(stored: readonly StoredIdentity[]): Promise<void>;
+  /**
+   * Whoever a token of this id would stand for; `undefined` where none can: somebody whom an outside provider vouches for is
+   * known only while it does.
+   */
+  ownerOf(id: string): Promise<TokenOwner | undefined>;
+  /** Takes over what the store says. What was verified or decided before counts no more, whatever a plugin says. */
+  replaceStored(stored: StoredAccess): Promise<void>;
+  readonly directory: Directory;
   readonly tokens: TokenService;
   readonly personalTokens: PersonalTokens;
 }
@@ -63,7 +70,8 @@ export function createAccess(storage: Storage, options: AccessOptions): Access {
   const accessTokens = new AccessTokens(keys, service);
   const personalTokens = new PersonalTokens(storage, () => authenticator.forget());
   const authenticator: Authenticator = new Authenticator({ plugins: auths, accessTokens, personalTokens });
-  const parts = { policies, challenges, hasAuth, onDecision: options.onDecision };
+  const memory = new DecisionMemory();
+  const parts = { policies, memory, challenges, hasAuth, onDecision: options.onDecision };
   const refuse = (request: AccessRequest, { refused, retryAfterMs }: Refusal): never => {
     options.onRefusal(request, refused);
     if (retryAfterMs !== undefined) throw tooManyFailures(retryAfterMs);
@@ -76,10 +84,21 @@ export function createAccess(storage: Storage, options: AccessOptions): Access {
     policies,
     hasAuth,
     personalTokens,
-    canOwnTokens: (id) => authenticator.knows(id),
-    async replaceIdentities(stored) {
-      const told = await Promise.allSettled(auths.map(({ auth }) => auth.replaceIdentities?.(stored)));
+    directory: new Directory({
+      ...options.spares,
+      auths: auths.map(({ auth }) => auth),
+      policies: policies.map(({ policy }) => policy),
+    }),
+    ownerOf: (id) => authenticator.ownerOf(id),
+    async replaceStored(stored) {
+      const told = await Promise.allSettled([
+        ...auths.map(({ auth }) => auth.replaceIdentities?.(stored.identities)),
+        ...policies.map(({ policy }) =>
+          policy.replaceRoles?.({ roles: stored.roles, bindings: stored.bindings })
+        ),
+      ]);
       authenticator.forget();
+      memory.forget();
       const refused = told.find((result) => result.status === "rejected");
       if (refused) throw refused.reason;
     },

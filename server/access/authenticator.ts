@@ -1,10 +1,21 @@
 import { hash, randomBytes } from "node:crypto";
-import type { Auth, AuthQuestion, Credential, KnownIdentity } from "../../plugins/contract/auth.ts";
+import type {
+  Auth,
+  AuthQuestion,
+  Credential,
+  KnownIdentity,
+  RecalledIdentity,
+} from "../../plugins/contract/auth.ts";
 import { ANONYMOUS, type ClientCertificate, type Identity } from "../../plugins/contract/identity.ts";
 import { type AccessTokens, isOwnToken, type TokenUse } from "./access_tokens.ts";
 import { type Coverage, coverageOfGrants, coverageOfScopes, EVERYTHING } from "./coverage.ts";
 import { ExpiringMap } from "./expiring_map.ts";
-import { isPersonalToken, type PersonalTokens, type StoredToken } from "./personal_tokens.ts";
+import {
+  isPersonalToken,
+  type PersonalTokens,
+  type StoredToken,
+  type TokenOwner,
+} from "./personal_tokens.ts";
 import { Throttle } from "./throttle.ts";
 
 /** An auth plugin of the chain. */
@@ -63,7 +74,7 @@ export class Authenticator {
   readonly #throttle = new Throttle();
   readonly #verified = new ExpiringMap<Authentication>(CACHED_MAX);
   readonly #secret = randomBytes(32).toString("hex");
-  readonly #underWay = new Map<string, Promise<Authentication | Refusal>>();
+  #underWay = new Map<string, Promise<Authentication | Refusal>>();
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts;
@@ -91,28 +102,35 @@ export class Authenticator {
     return recalled?.generation ?? "";
   }
 
-  /** Whether there is somebody with this id whom an auth plugin can tell of at any time. */
-  async knows(id: string): Promise<boolean> {
-    return await this.#ownerOf(id) !== undefined;
+  /** Whoever has this id, where an auth plugin can tell of them at any time. */
+  async ownerOf(id: string): Promise<TokenOwner | undefined> {
+    const recalled = await this.#recallOwner(id);
+    if (!recalled) return undefined;
+    const { incarnation } = recalled;
+    return { owner: id, ...(incarnation !== undefined && { ownerIncarnation: incarnation }) };
   }
 
-  /** Forgets what was verified: identities or tokens have changed. */
+  /** Forgets what was verified: identities or tokens have changed. What is being verified is not remembered either. */
   forget(): void {
     this.#verified.clear();
+    this.#underWay = new Map();
   }
 
   /** Requests that arrive together with the same credential are verified once. */
   #verifyOnce(key: string, shown: Shown): Promise<Authentication | Refusal> {
-    const underWay = this.#underWay.get(key);
+    const allUnderWay = this.#underWay;
+    const underWay = allUnderWay.get(key);
     if (underWay) return underWay;
     const verifying = this.#verify(shown).then((verified) => {
       if ("refused" in verified) return verified;
       const { cacheForMs = 0, known, ...rest } = verified;
       const authentication = { ...rest, identity: withCertificate(known, shown.certificate) };
-      this.#verified.set(key, authentication, Math.min(Date.now() + cacheForMs, rest.expiresAtMs));
+      if (allUnderWay === this.#underWay) {
+        this.#verified.set(key, authentication, Math.min(Date.now() + cacheForMs, rest.expiresAtMs));
+      }
       return authentication;
-    }).finally(() => this.#underWay.delete(key));
-    this.#underWay.set(key, verifying);
+    }).finally(() => allUnderWay.delete(key));
+    allUnderWay.set(key, verifying);
     return verifying;
   }
 
@@ -167,7 +185,7 @@ export class Authenticator {
   async #verifyPersonal(text: string, clientAddress: string): Promise<Verified | Refusal> {
     const token = await this.#parts.personalTokens.verify(text, clientAddress);
     if (!token) return { refused: "the token is unknown, has ended or was revoked" };
-    const known = token.owner === undefined ? robotOf(token) : await this.#ownerOf(token.owner);
+    const known = await this.#bearerOf(token);
     if (!known) return { refused: "the token's owner is no more" };
     return {
       known,
@@ -191,10 +209,17 @@ export class Authenticator {
     return { refused: "nobody knows the credential" };
   }
 
-  async #ownerOf(id: string): Promise<KnownIdentity | undefined> {
+  /** Whom a token stands for. One that was made for somebody who had the id before stands for nobody. */
+  async #bearerOf(token: StoredToken): Promise<KnownIdentity | undefined> {
+    if (token.owner === undefined) return robotOf(token);
+    const recalled = await this.#recallOwner(token.owner);
+    return recalled?.incarnation === token.ownerIncarnation ? recalled?.identity : undefined;
+  }
+
+  async #recallOwner(id: string): Promise<RecalledIdentity | undefined> {
     for (const { auth } of this.#parts.plugins) {
       const recalled = await auth.recall?.(id);
-      if (recalled) return recalled.identity;
+      if (recalled) return recalled;
     }
     return undefined;
   }
@@ -209,7 +234,7 @@ export class Authenticator {
   async #recallToken(tokenId: string) {
     const token = await this.#parts.personalTokens.get(tokenId);
     if (!token || (token.expiresAtMs !== undefined && token.expiresAtMs <= Date.now())) return null;
-    const identity = token.owner === undefined ? robotOf(token) : await this.#ownerOf(token.owner);
+    const identity = await this.#bearerOf(token);
     return identity ? { identity, generation: token.secretHash } : null;
   }
 

@@ -42,6 +42,7 @@ export interface Caller {
 /** What decisions are made from. */
 export interface CallerParts {
   readonly policies: readonly NamedPolicy[];
+  readonly memory: DecisionMemory;
   readonly challenges: Challenges;
   /** Whether there is anybody to be: auth plugins, client certificates. */
   readonly hasAuth: boolean;
@@ -60,7 +61,21 @@ export interface RequestFacts {
 const DECISIONS_MAX = 5_000;
 
 /** Decisions that hold for a while, by identity: when an identity goes, so do they. */
-const remembered = new WeakMap<Identity, WeakMap<readonly NamedPolicy[], ExpiringMap<Decision>>>();
+export class DecisionMemory {
+  #decisions = new WeakMap<Identity, ExpiringMap<Decision>>();
+
+  /** Those about an identity. */
+  of(identity: Identity): ExpiringMap<Decision> {
+    const decisions = this.#decisions.get(identity) ?? new ExpiringMap<Decision>(DECISIONS_MAX);
+    this.#decisions.set(identity, decisions);
+    return decisions;
+  }
+
+  /** Forgets all of them: what they were made from has changed. One that is being made is not remembered either. */
+  forget(): void {
+    this.#decisions = new WeakMap();
+  }
+}
 
 /** The caller of one request. */
 export function createCaller(
@@ -72,7 +87,7 @@ export function createCaller(
   const isKnown = !parts.hasAuth || identity.id !== null || identity.certificate !== null;
   const ask = async (question: AccessQuestion): Promise<Decision> => {
     const asked = policyQuestion(identity, question, request);
-    const decision = await decideOnce(asked, parts.policies, isKnown);
+    const decision = await decideOnce(asked, parts, isKnown);
     parts.onDecision(asked, decision);
     return decision;
   };
@@ -127,12 +142,12 @@ function policyQuestion(identity: Identity, question: AccessQuestion, request: R
 
 async function decideOnce(
   question: PolicyQuestion,
-  policies: readonly NamedPolicy[],
+  { policies, memory }: Pick<CallerParts, "policies" | "memory">,
   isKnown: boolean,
 ): Promise<Decision> {
   if (policies.length === 0) return await decide(policies, question, { isKnown });
   const { action, namespace, digest, reference, tags, method, clientAddress, ahead } = question;
-  const decisions = decisionsOf(question.identity, policies);
+  const decisions = memory.of(question.identity);
   const key =
     `${action}\n${namespace}\n${digest}\n${reference}\n${tags}\n${method}\n${clientAddress}\n${ahead}`;
   const known = decisions.get(key);
@@ -140,12 +155,4 @@ async function decideOnce(
   const decision = await decide(policies, question, { isKnown });
   decisions.set(key, decision, Date.now() + decision.cacheForMs);
   return decision;
-}
-
-function decisionsOf(identity: Identity, policies: readonly NamedPolicy[]): ExpiringMap<Decision> {
-  const byPolicies = remembered.get(identity) ?? new WeakMap<readonly NamedPolicy[], ExpiringMap<Decision>>();
-  remembered.set(identity, byPolicies);
-  const decisions = byPolicies.get(policies) ?? new ExpiringMap<Decision>(DECISIONS_MAX);
-  byPolicies.set(policies, decisions);
-  return decisions;
 }

@@ -12,12 +12,18 @@ export interface TokenScope {
   readonly actions: readonly ScopeVerb[];
 }
 
-/** What a new token is to be. */
-export interface TokenOrder {
+/** Whom a personal token stands for. */
+export interface TokenOwner {
+  /** The id. */
+  readonly owner: string;
+  /** Which of those that have had the id one after the other: see `RecalledIdentity`. */
+  readonly ownerIncarnation?: string;
+}
+
+/** What a new token is to be; without an owner it is a robot's, and an identity of its own. */
+export interface TokenOrder extends Partial<TokenOwner> {
   /** What people call it. */
   readonly name: string;
-  /** The identity that it stands for; absent: it is a robot's, and an identity of its own. */
-  readonly owner?: string;
   /** The groups of a robot. */
   readonly groups?: readonly string[];
   /** What it may be used for; absent: all that its identity may. */
@@ -110,6 +116,12 @@ export class PersonalTokens {
     this.#onTaken();
     await this.#storage.delete(tokenUseKey(id));
     return had;
+  }
+
+  /** Takes all tokens of an identity back. */
+  async revokeAllOf(owner: string): Promise<void> {
+    const tokens = await this.list();
+    await Promise.all(tokens.filter((token) => token.owner === owner).map(({ id }) => this.revoke(id)));
   }
 
   /** When a token was used last, to within a minute. */

@@ -179,6 +179,7 @@ async function aliceAccess(): Promise<
   scene.access = createAccess(await create({}), {
     auths: [{ name: "password", auth }],
     policies: [],
+    spares: { askPasswords: nobody, askRoles: nobody },
     hasCertificates: false,
     challenges: ["bearer", "basic"],
     service: "registry",
@@ -188,6 +189,10 @@ async function aliceAccess(): Promise<
     onRefusal: () => {},
   });
   return scene;
+}
+
+function nobody(): Promise<never> {
+  return Promise.reject(new Error("nobody is to be asked"));
 }
 
 const REQUEST = { method: "GET", origin: "http://x", clientAddress: "10.0.0.1", certificate: null };

@@ -5,6 +5,7 @@ import type {
   PersonalTokens,
   StoredToken,
   TokenOrder,
+  TokenOwner,
   TokenScope,
 } from "../access/personal_tokens.ts";
 import { emptyAnswer, jsonAnswer } from "../api/answer.ts";
@@ -120,10 +121,9 @@ async function listOwn(_: Registry, call: Call): Promise<Response> {
 
 /** `POST /admin/v1/me/tokens`: a token that stands for the caller. */
 async function createOwn(_: Registry, call: Call): Promise<Response> {
-  const owner = requireSelf(call);
-  await requireOwner(call, owner);
+  const owner = await requireOwner(call, requireSelf(call));
   const order = readOrder(await readFields(call, ["name", "expires_at", "scopes"]));
-  return issuedAnswer(201, await call.access.personalTokens.create({ ...order, owner }));
+  return issuedAnswer(201, await call.access.personalTokens.create({ ...order, ...owner }));
 }
 
 /** `POST /admin/v1/me/tokens/<token>/rotate`: another secret for a token of the caller's. */
@@ -151,8 +151,8 @@ async function create(_: Registry, call: Call): Promise<Response> {
   if (owner !== undefined && groups !== undefined) {
     throw fields.refuse("groups", "only a robot's token has groups");
   }
-  if (owner !== undefined) await requireOwner(call, owner);
-  const order = { ...readOrder(fields), ...(owner !== undefined && { owner }), ...(groups && { groups }) };
+  const found = owner === undefined ? {} : await requireOwner(call, owner);
+  const order = { ...readOrder(fields), ...found, ...(groups && { groups }) };
   return issuedAnswer(201, await call.access.personalTokens.create(order));
 }
 
@@ -176,8 +176,9 @@ function requireSelf({ caller }: Call): string {
   return identity.id;
 }
 
-async function requireOwner({ access }: Call, id: string): Promise<void> {
-  if (await access.canOwnTokens(id)) return;
+async function requireOwner({ access }: Call, id: string): Promise<TokenOwner> {
+  const owner = await access.ownerOf(id);
+  if (owner) return owner;
   throw new OciError(
     "DENIED",
     "Cannot make a token: it could not be known later whether its owner is still there",

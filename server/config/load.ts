@@ -9,6 +9,7 @@ import {
   readPasswords,
   readPolicies,
   readRetention,
+  readSpareRoles,
   readStorage,
   refusePatterns,
   refuseUnused,
@@ -22,7 +23,7 @@ import { checkTls } from "./tls.ts";
 export interface Config extends
   Pick<
     SregTable,
-    "server" | "uploads" | "log" | "admin" | "audit" | "access" | "global" | "schedule" | "jobs"
+    "server" | "uploads" | "garbage" | "log" | "admin" | "audit" | "access" | "global" | "schedule" | "jobs"
   > {
   /** Where the data are kept. */
   readonly storage: PluginConfig;
@@ -32,6 +33,8 @@ export interface Config extends
   readonly auths: readonly PluginConfig[];
   /** What checks passwords where only the registry's store has any. */
   readonly passwords: PluginConfig;
+  /** What knows roles where only the registry's store has any; the one of `policies`, where it is there. */
+  readonly roles: PluginConfig;
   /** What decides who may do what: the chain. */
   readonly policies: readonly PluginConfig[];
   /** What evaluates the rules of retention, beside policies that are asked about it as well; absent: there are none. */
@@ -97,7 +100,7 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
   const plugins = isWhole ? await readPlugins(tables as SregTable, { place, overrides }) : NO_PLUGINS;
   const problems = [...document.problems(), ...plugins.problems];
   if (problems.length > 0) throw new ConfigError(problems);
-  const { server, admin, audit, uploads, log, access, global, repository, schedule, jobs } =
+  const { server, admin, audit, uploads, garbage, log, access, global, repository, schedule, jobs } =
     tables as SregTable;
   return Object.freeze({
     server,
@@ -106,6 +109,7 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
     schedule,
     jobs,
     uploads,
+    garbage,
     log,
     access,
     global,
@@ -113,6 +117,7 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
     storage: plugins.storage!,
     auths: Object.freeze(plugins.auths),
     passwords: plugins.passwords!,
+    roles: plugins.roles!,
     policies: Object.freeze(plugins.policies),
     ...(plugins.retention && { retention: plugins.retention }),
   });
@@ -134,6 +139,7 @@ const PLUGIN_TABLES = [
 interface ReadPlugins {
   readonly storage?: PluginConfig | undefined;
   readonly passwords?: PluginConfig | undefined;
+  readonly roles?: PluginConfig | undefined;
   readonly auths: readonly PluginConfig[];
   readonly policies: readonly PluginConfig[];
   readonly retention?: PluginConfig | undefined;
@@ -158,8 +164,10 @@ async function readPlugins(
       tables.access,
       place,
     );
+    const roles = policies.find(({ name }) => name === "rbac") ??
+      await readSpareRoles(tables, { root: place, adminId });
     const retention = await readRetention(tables, place);
-    return { storage, auths, passwords, policies, retention, problems: [] };
+    return { storage, auths, passwords, roles, policies, retention, problems: [] };
   } catch (error) {
     if (error instanceof ConfigError) return { auths: [], policies: [], problems: error.problems };
     throw error;

@@ -98,6 +98,17 @@ export async function readPolicies(
   return await readChain("policy", { tables, root, filled });
 }
 
+/** The plugin that knows roles, for when only the registry's store has any. With `adminId` somebody has the role admin. */
+export async function readSpareRoles(
+  tables: PluginTables,
+  { root, adminId }: { readonly root: Place; readonly adminId: string | undefined },
+): Promise<PluginConfig | undefined> {
+  const bindings = adminId === undefined ? [] : [{ role: "admin", users: [adminId], groups: [] }];
+  const table = { value: { bindings }, at: root.child("policy").child("rbac") };
+  const [plugin] = await readPlugin("policy", { name: "rbac", table, declared: tables.plugin, root });
+  return plugin;
+}
+
 /** Tells `root` of names of `[repository]` that can mean no repository: what they say would hold nowhere. */
 export function refusePatterns({ repository }: PluginTables, root: Place): void {
   for (const name of repository.keys()) {
