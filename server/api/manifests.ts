@@ -12,10 +12,11 @@ type ManifestCall = Call<"name" | "reference">;
 const TAGS_MAX = 100;
 
 /** `GET` and `HEAD /v2/<name>/manifests/<reference>` (distribution-spec, "Pulling manifests"). */
-export async function get({ manifests }: Registry, call: ManifestCall): Promise<Response> {
+export async function get({ manifests, pulls }: Registry, call: ManifestCall): Promise<Response> {
   const { name, reference } = call.words;
   const manifest = await manifests.get(name, reference);
   if (!manifest) throw unknownManifest(reference);
+  pulls.note(name, reference);
   const { digest, mediaType, bytes } = manifest;
   const headers = {
     "Content-Length": String(bytes.byteLength),

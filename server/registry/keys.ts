@@ -14,6 +14,7 @@
  * due/<name>!/<algorithm>/<hex>                                 the repository may need this blob no more; see `due.ts`
  * due_bytes/<algorithm>/<hex>                                   no repository may need this blob any more
  * aside/<algorithm>/<hex>/<id>                                  bytes of a blob, taken aside; see `garbage.ts`
+ * pulls/<name>!/<id>                                            when what was last pulled, JSON; see `pulls.ts`
  * ```
  *
  * No relation is kept in an object that must be read, changed and written back: each is a key of its own, so writers
@@ -138,6 +139,16 @@ export function asidePrefix(digest: Digest): string {
 
 export function asideKey(digest: Digest, id: string): string {
   return asidePrefix(digest) + id;
+}
+
+export const PULLS_PREFIX = "pulls/";
+
+export function pullsPrefix(name: RepositoryName): string {
+  return `${PULLS_PREFIX}${name}!/`;
+}
+
+export function pullsKey(name: RepositoryName, id: string): string {
+  return pullsPrefix(name) + id;
 }
 
 /** The last segment of a key: a tag, an upload. */

@@ -8,6 +8,7 @@ import { Catalog } from "./catalog.ts";
 import { Due } from "./due.ts";
 import { Links } from "./links.ts";
 import { Manifests } from "./manifests.ts";
+import { Pulls } from "./pulls.ts";
 import { SharedMutex } from "./mutex.ts";
 import { Referrers } from "./referrers.ts";
 import { type RepositoryRules, requireDeletes, Tags } from "./tags.ts";
@@ -35,6 +36,7 @@ export interface Registry {
   readonly tags: Tags;
   readonly referrers: Referrers;
   readonly catalog: Catalog;
+  readonly pulls: Pulls;
   /** By repository: pushes of manifests run together, deletions alone. */
   readonly changes: SharedMutex;
   readonly rules: RepositoryRules;
@@ -53,7 +55,8 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
   const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, due, changes });
   await manifests.recover();
-  return { blobs, uploads, manifests, tags, referrers, catalog, changes, rules };
+  const pulls = new Pulls(storage);
+  return { blobs, uploads, manifests, tags, referrers, catalog, pulls, changes, rules };
 }
 
 /** The children that the manifest behind a tag lists, where it is an index. */
