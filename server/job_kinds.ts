@@ -1,6 +1,6 @@
 import type { Storage } from "../plugins/contract/storage.ts";
 import type { Config } from "./config/mod.ts";
-import type { JobKind } from "./jobs/mod.ts";
+import { flagOption, type JobKind, optionsParser } from "./jobs/mod.ts";
 import type { Registry } from "./registry/registry.ts";
 
 /** What the kinds of jobs work with. */
@@ -12,6 +12,15 @@ export interface JobKindParts {
 }
 
 /** The kinds of jobs that there are. */
-export function jobKinds(_parts: JobKindParts): readonly JobKind[] {
-  return [];
+export function jobKinds(parts: JobKindParts): readonly JobKind[] {
+  return [garbageJob(parts)];
+}
+
+function garbageJob({ registry, config }: JobKindParts): JobKind<{ readonly dry_run?: boolean }> {
+  return {
+    kind: "gc",
+    parseOptions: optionsParser({ dry_run: flagOption }),
+    run: ({ dry_run: dryRun = false }, task) =>
+      registry.garbage.collect({ graceMs: config().garbage.graceMs, dryRun }, task),
+  };
 }

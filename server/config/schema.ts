@@ -75,6 +75,14 @@ const UPLOADS = table({
   }),
 });
 
+const GARBAGE = table({
+  grace: defaulted(duration({ min: "1s" }), {
+    to: "1h",
+    doc:
+      "A blob that nothing needs stays for so long after it was pushed, and again after it was found unneeded.",
+  }),
+});
+
 const LOG = table({
   level: defaulted(choice(["debug", "info", "warn", "error"]), {
     to: "info",
@@ -122,6 +130,7 @@ export const SREG = table({
   schedule: defaulted(SCHEDULE, { to: {}, doc: "When jobs run by themselves: cron patterns." }),
   jobs: defaulted(JOBS, { to: {}, doc: "How jobs run." }),
   uploads: defaulted(UPLOADS, { to: {}, doc: "Limits of pushes." }),
+  garbage: defaulted(GARBAGE, { to: {}, doc: "What becomes of blobs that nothing needs." }),
   admin: optional(
     ADMIN,
     "A listener of the administration's own. With it `/admin/v1` is served there and nowhere else.",

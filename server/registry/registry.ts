@@ -6,6 +6,7 @@ import type { Tag } from "../oci/reference.ts";
 import { Blobs } from "./blobs.ts";
 import { Catalog } from "./catalog.ts";
 import { Due } from "./due.ts";
+import { Garbage } from "./garbage.ts";
 import { Links } from "./links.ts";
 import { Manifests } from "./manifests.ts";
 import { Pulls } from "./pulls.ts";
@@ -36,6 +37,7 @@ export interface Registry {
   readonly tags: Tags;
   readonly referrers: Referrers;
   readonly catalog: Catalog;
+  readonly garbage: Garbage;
   readonly pulls: Pulls;
   /** By repository: pushes of manifests run together, deletions alone. */
   readonly changes: SharedMutex;
@@ -56,7 +58,8 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, due, changes });
   await manifests.recover();
   const pulls = new Pulls(storage);
-  return { blobs, uploads, manifests, tags, referrers, catalog, pulls, changes, rules };
+  const garbage = new Garbage({ storage, links, manifests });
+  return { garbage, blobs, uploads, manifests, tags, referrers, catalog, pulls, changes, rules };
 }
 
 /** The children that the manifest behind a tag lists, where it is an index. */
