@@ -1,104 +1,270 @@
-/** Asks a running server for what it decides. */
+/** Speaks to a server, and believes nothing of what it answers before it has looked at it. */
 
-import { formatQuestion, type PolicyQuestion } from "../server/admin/policy_questions.ts";
-import type { Answer } from "./judge.ts";
+import type { GlobalFlags } from "./frame.ts";
 import { Misuse } from "./misuse.ts";
+import { list, object, optional, type Shape, type Shaped, text } from "./shape.ts";
+import { findTarget, requireSafe, type Target } from "./target.ts";
 
-const PATH = "/admin/v1/policy/decide";
-const ANSWER_TIMEOUT_MS = 30_000;
-/** Below what the server reads of a request. */
-const BODY_BYTES_MAX = 48 * 1024;
-
-/** Asks the server at `url` about questions, many at a time, with the credentials of the environment. */
-export async function askServer(url: string, questions: readonly PolicyQuestion[]): Promise<Answer[]> {
-  const target = parseServer(url);
-  const answers: Answer[] = [];
-  for (const batch of batchesOf(questions.map((question) => JSON.stringify(formatQuestion(question))))) {
-    answers.push(...await ask(target, batch));
-  }
-  return answers;
+/** What is asked of a server. */
+export interface Question<T> {
+  readonly method?: "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Under the server's URL; what others chose in it is encoded: `pathOf`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  /** What its answer must look like; absent: it has none. */
+  readonly shape?: Shape<T>;
 }
 
-async function ask(target: URL, questions: readonly string[]): Promise<Answer[]> {
-  const answer = await fetch(target, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", ...authorization() },
-    body: `{"questions":[${questions.join(",")}]}`,
-    redirect: "error",
-    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-  }).catch((error: Error) => {
-    throw new Misuse(`Cannot reach ${target.origin}: ${error.message}`, { cause: error });
-  });
-  const text = await answer.text();
-  if (!answer.ok) {
-    throw new Misuse(`Cannot ask ${target.origin}: ${answer.status} ${reasonOf(answer.status, text)}`);
-  }
-  const decisions = readDecisions(text);
-  if (decisions?.length === questions.length) return decisions;
-  throw new Misuse(`Cannot ask ${target.origin}: its answer is not one of sreg's`);
+/** A server to ask. */
+export interface Client extends Disposable {
+  /** Its scheme, host and port. */
+  readonly origin: string;
+  /** What the server answers. Throws a `Refusal` where it refuses, an `Unreachable` where it does not answer. */
+  ask<T = undefined>(question: Question<T>): Promise<T>;
 }
 
-function parseServer(url: string): URL {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed || !/^https?:$/.test(parsed.protocol)) {
-    throw new Misuse(`Cannot ask ${JSON.stringify(url)}: expected a URL such as https://registry.example`);
+/** The server says no. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  constructor(message: string, readonly status: number, readonly answer: unknown) {
+    super(message);
   }
-  if (parsed.username || parsed.password) {
-    throw new Misuse("Cannot ask the server: SREG_USERNAME and SREG_PASSWORD carry credentials, not the URL");
-  }
-  return new URL(PATH, parsed);
 }
 
-function authorization(): Record<string, string> {
-  const [token, username, password] = ["SREG_TOKEN", "SREG_USERNAME", "SREG_PASSWORD"].map((name) =>
-    Deno.env.get(name)
+/** The server could not be asked: it may be another time. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable";
+}
+
+const TIMEOUT_S = 30;
+const TIMEOUT_S_MAX = 24 * 60 * 60;
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+const LIST_ITEMS_MAX = 100_000;
+const PAGE_ITEMS = "1000";
+
+/** The server that the flags, the environment or the current context name. */
+export async function openClient(flags: GlobalFlags): Promise<Client> {
+  return createClient(await findTarget(flags), flags);
+}
+
+/** A client of a server. */
+export function createClient(target: Target, { timeout }: Pick<GlobalFlags, "timeout"> = {}): Client {
+  requireSafe(target);
+  const timeoutMs = readTimeout(timeout);
+  const transport = createTransport(target);
+  const origin = target.server.origin;
+  const base = target.server.href.replace(/[?#].*$/, "").replace(/\/+$/, "");
+  return {
+    origin,
+    async ask<T>(question: Question<T>): Promise<T> {
+      const answer = await fetchAnswer(urlOf(base, question), {
+        transport,
+        timeoutMs,
+        init: requestOf(question, target),
+      });
+      return readAnswer(answer, { origin, shape: question.shape, credentials: target.credentials });
+    },
+    [Symbol.dispose]: () => transport?.close(),
+  };
+}
+
+/** A path with the words that others chose in it. A word may have slashes, as names of repositories have. */
+export function pathOf(parts: TemplateStringsArray, ...words: readonly string[]): string {
+  return words.reduce(
+    (path, word, index) => path + word.split("/").map(encodeWord).join("/") + parts[index + 1],
+    parts[0]!,
   );
-  if (token) return { Authorization: `Bearer ${token}` };
-  if (!username) return {};
-  const pair = new TextEncoder().encode(`${username}:${password ?? ""}`);
-  return { Authorization: `Basic ${pair.toBase64()}` };
 }
 
-function* batchesOf(questions: readonly string[]): Generator<string[]> {
-  let batch: string[] = [];
-  let bytes = 0;
-  for (const question of questions) {
-    const length = new TextEncoder().encode(question).byteLength + 1;
-    if (batch.length > 0 && bytes + length > BODY_BYTES_MAX) {
-      yield batch;
-      [batch, bytes] = [[], 0];
+/** An identity's id, which may have anything in it, slashes too. */
+export function idPath(id: string): string {
+  return `/admin/v1/identities/${encodeWord(id)}`;
+}
+
+/** All pages of a list, as if it were one. */
+export async function askList<Name extends string, T>(
+  client: Client,
+  { name, item, path, query = {} }: {
+    readonly name: Name;
+    readonly item: Shape<T>;
+    readonly path: string;
+    readonly query?: Readonly<Record<string, string | undefined>>;
+  },
+): Promise<readonly T[]> {
+  const shape = object({ next: optional(text), [name]: list(item) }) as Shape<
+    { readonly next: string | undefined } & Readonly<Record<Name, readonly T[]>>
+  >;
+  const items: T[] = [];
+  let last: string | undefined;
+  do {
+    const page = await client.ask({ path, query: { ...query, n: PAGE_ITEMS, last }, shape });
+    items.push(...page[name]);
+    if (items.length > LIST_ITEMS_MAX || (page.next !== undefined && page[name].length === 0)) {
+      throw new Error(`Cannot list: ${client.origin} does not come to an end`);
     }
-    batch.push(question);
-    bytes += length;
-  }
-  if (batch.length > 0) yield batch;
+    last = page.next;
+  } while (last !== undefined);
+  return items;
 }
 
-function reasonOf(status: number, text: string): string {
-  if (status === 404) return "it has no such API: is it sreg?";
+interface Transmission {
+  readonly transport: Deno.HttpClient | undefined;
+  readonly timeoutMs: number;
+  readonly init: RequestInit;
+}
+
+interface RawAnswer {
+  readonly status: number;
+  readonly location: string | null;
+  readonly text: string;
+}
+
+async function fetchAnswer(url: URL, { transport, timeoutMs, init }: Transmission): Promise<RawAnswer> {
+  const signal = AbortSignal.timeout(timeoutMs);
   try {
-    const { errors } = JSON.parse(text) as { errors: { message: string }[] };
-    return errors.map(({ message }) => message).join("; ");
-  } catch {
-    return text.trim().slice(0, 200);
-  }
-}
-
-interface WireDecision {
-  readonly decision: "allow" | "deny";
-  readonly rule: string;
-  readonly reason: string;
-  readonly warnings: readonly string[];
-}
-
-function readDecisions(text: string): Answer[] | undefined {
-  try {
-    const { decisions } = JSON.parse(text) as { decisions: readonly WireDecision[] };
-    return decisions.map(({ decision, rule, reason, warnings }) => {
-      if (![decision, rule, reason].every((item) => typeof item === "string")) throw new TypeError();
-      return { effect: decision === "allow" ? "allow" : "deny", rule, reason, warnings };
+    const answer = await fetch(url, {
+      ...init,
+      signal,
+      redirect: "manual",
+      ...(transport && { client: transport }),
     });
+    return {
+      status: answer.status,
+      location: answer.headers.get("Location"),
+      text: await readText(answer, url.origin),
+    };
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    const reason = signal.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error as Error);
+    throw new Unreachable(`Cannot reach ${url.origin}: ${reason}`, { cause: error });
+  }
+}
+
+/** The runtime's message with its URL and its wrapping taken off. */
+function reasonOf({ message, cause }: Error): string {
+  const inner = cause instanceof Error ? cause.message : message;
+  return inner.replace(/^.*?error sending request for url \([^)]*\): /, "");
+}
+
+async function readText(answer: Response, origin: string): Promise<string> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > ANSWER_BYTES_MAX) {
+      throw new Refusal(`Cannot ask ${origin}: its answer is larger than 16 MiB`, answer.status, undefined);
+    }
+    chunks.push(chunk as Uint8Array<ArrayBuffer>);
+  }
+  return await new Blob(chunks).text();
+}
+
+function readAnswer<T>(
+  { status, location, text: content }: RawAnswer,
+  { origin, shape, credentials }: {
+    readonly origin: string;
+    readonly shape: Shape<T> | undefined;
+    readonly credentials: Target["credentials"];
+  },
+): T {
+  if (status >= 300 && status < 400) {
+    throw new Refusal(`Cannot ask ${origin}: it redirects to ${location ?? "nowhere"}`, status, undefined);
+  }
+  const value = parseJson(content);
+  if (status < 200 || status >= 400) {
+    const hint = status === 401 && !credentials ? "; sign in: sregctl login" : "";
+    throw new Refusal(
+      `Cannot ask ${origin}: ${status} ${explain(status, value, content)}${hint}`,
+      status,
+      value,
+    );
+  }
+  if (!shape) return undefined as T;
+  const problem = value === undefined ? "" : shape.problem(value, "");
+  if (problem === undefined) return value as T;
+  const detail = problem === "" ? "" : ` (${problem})`;
+  throw new Refusal(`Cannot ask ${origin}: its answer is not one of sreg's${detail}`, status, value);
+}
+
+const ERRORS = object({ errors: list(object({ message: text })) });
+const TEXT_SHOWN = 200;
+
+function explain(status: number, value: unknown, content: string): string {
+  if (value !== undefined && ERRORS.problem(value, "") === undefined) {
+    const { errors } = value as Shaped<typeof ERRORS>;
+    if (errors.length > 0) return errors.map(({ message }) => message).join("; ");
+  }
+  if (status === 404) return "it has no such API: is it sreg?";
+  return content.trim().slice(0, TEXT_SHOWN) || "and says nothing more";
+}
+
+function parseJson(content: string): unknown {
+  try {
+    return JSON.parse(content);
   } catch {
     return undefined;
   }
+}
+
+function urlOf(base: string, { path, query = {} }: Pick<Question<unknown>, "path" | "query">): URL {
+  const url = new URL(base + path);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) url.searchParams.set(name, value);
+  }
+  return url;
+}
+
+function requestOf({ method = undefined, body }: Question<unknown>, { credentials }: Target): RequestInit {
+  return {
+    method: method ?? "GET",
+    headers: {
+      Accept: "application/json",
+      ...(body !== undefined && { "Content-Type": "application/json" }),
+      ...(credentials && { Authorization: authorizationOf(credentials) }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  };
+}
+
+function authorizationOf(credentials: NonNullable<Target["credentials"]>): string {
+  if ("token" in credentials) return `Bearer ${credentials.token}`;
+  return `Basic ${new TextEncoder().encode(`${credentials.username}:${credentials.password}`).toBase64()}`;
+}
+
+function createTransport({ ca, certificate, key }: Target): Deno.HttpClient | undefined {
+  if (ca === undefined && certificate === undefined) return undefined;
+  if ((certificate === undefined) !== (key === undefined)) {
+    throw new Misuse("A client certificate needs its key: --cert with --key");
+  }
+  try {
+    return Deno.createHttpClient({
+      ...(ca !== undefined && { caCerts: [readPem(ca)] }),
+      ...(certificate !== undefined && { cert: readPem(certificate), key: readPem(key!) }),
+    });
+  } catch (error) {
+    if (error instanceof Misuse) throw error;
+    throw new Misuse(`Cannot use the certificates: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function readPem(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new Misuse(`Cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function readTimeout(seconds: string | undefined): number {
+  if (seconds === undefined) return TIMEOUT_S * 1_000;
+  const value = Number(seconds);
+  if (value > 0 && value <= TIMEOUT_S_MAX) return value * 1_000;
+  throw new Misuse("--timeout: expected seconds");
+}
+
+/** `.` and `..` would be taken out of a URL, encoded or not: what they name cannot exist. */
+function encodeWord(word: string): string {
+  if (word === "." || word === "..") throw new Misuse(`There is nothing of the name "${word}"`);
+  return encodeURIComponent(word);
 }

@@ -21,10 +21,23 @@ export function writeError(message: string): void {
   writeWhole(Deno.stderr, `sregctl: ${message}\n`);
 }
 
+/** Writes a line to standard error that is no error: how far something is. */
+export function writeNote(line: string): void {
+  writeWhole(Deno.stderr, `${line}\n`);
+}
+
 /** Writes a value as JSON, which no text in it can leave. */
 export function writeJson(value: unknown): void {
-  const text = JSON.stringify(value, null, 2).replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escapeUnits);
-  write(`${text}\n`);
+  write(`${escapeJson(JSON.stringify(value, null, 2))}\n`);
+}
+
+/** Writes a value as JSON in one line. */
+export function writeJsonLine(value: unknown): void {
+  write(`${escapeJson(JSON.stringify(value))}\n`);
+}
+
+function escapeJson(json: string): string {
+  return json.replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escapeUnits);
 }
 
 /** A text that others chose, for one line: what would move the cursor, turn the writing or hide is shown by its number. */
@@ -42,6 +55,13 @@ export function count(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? "" : "s"}`;
 }
 
+let isPlain = false;
+
+/** No colours from now on: `--no-color`. */
+export function stayPlain(): void {
+  isPlain = true;
+}
+
 /** Gives a text a colour, where colours are wanted. */
 export function paint(text: string, tone: Tone | undefined): string {
   if (tone === undefined || !wantsColours()) return text;
@@ -56,7 +76,7 @@ export function outputColumns(): number {
 }
 
 function wantsColours(): boolean {
-  return Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR") && Deno.env.get("TERM") !== "dumb";
+  return !isPlain && Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR") && Deno.env.get("TERM") !== "dumb";
 }
 
 function escapePoint(character: string): string {

@@ -81,7 +81,7 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 
 /** How many columns a text takes. */
-function widthOf(text: string): number {
+export function widthOf(text: string): number {
   let width = 0;
   for (const character of text) width += /\p{Mn}/u.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
   return width;
@@ -99,4 +99,9 @@ function toneOf(cell: Cell): Tone | undefined {
 /** `Array.isArray` does not know read-only lists. */
 function isList(cell: Exclude<Cell, string>): cell is readonly string[] {
   return Array.isArray(cell);
+}
+
+/** A text that is cut, visibly, where it is wider than `width`. */
+export function clip(text: string, width: number): string {
+  return widthOf(text) <= width ? text : `${prefixOf(text, Math.max(1, width - 1))}…`;
 }

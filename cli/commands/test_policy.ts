@@ -1,17 +1,16 @@
 import { readConfig } from "../../server/config/mod.ts";
 import { configuredIdentities } from "../../server/policy_trial.ts";
 import { type PolicyCase, readCases } from "../cases.ts";
-import { askServer } from "../client.ts";
+import { askServer } from "../decisions.ts";
+import type { GlobalFlags } from "../frame.ts";
 import { type Answer, askTrial, openTrial } from "../judge.ts";
 import { orMisuse } from "../misuse.ts";
 import { count, harmless, outputColumns, paint, write, writeJson } from "../output.ts";
 import { type Cell, formatTable, wrap } from "../table.ts";
 
 /** The flags of `sregctl policy test`. */
-export interface TestFlags {
+export interface TestFlags extends GlobalFlags {
   readonly config?: readonly string[] | undefined;
-  readonly server?: string | undefined;
-  readonly json?: true | undefined;
 }
 
 const INDENT = "  ";
@@ -24,9 +23,9 @@ interface Result extends Answer {
 
 /** Runs the cases of files; answers the exit code. */
 export async function testPolicy(files: readonly string[], flags: TestFlags): Promise<number> {
-  const { cases, answers } = flags.server === undefined
+  const { cases, answers } = flags.server === undefined && flags.context === undefined
     ? await runHere(files, flags)
-    : await runThere(files, flags, flags.server);
+    : await runThere(files, flags);
   const results = cases.map((item, index) => judge(item, answers[index]!));
   if (flags.json) writeJson(asJson(results));
   else write(await formatResults(results));
@@ -45,12 +44,13 @@ async function runHere(files: readonly string[], { config }: TestFlags): Promise
 }
 
 /** A configuration says here only who the identities are that cases name. */
-async function runThere(files: readonly string[], { config }: TestFlags, server: string): Promise<Run> {
+async function runThere(files: readonly string[], flags: TestFlags): Promise<Run> {
+  const { config } = flags;
   const identities = config
     ? configuredIdentities((await orMisuse("the configuration", readConfig({ files: config }))).config)
     : new Map();
   const cases = await orMisuse("the cases", readCases(files, identities));
-  return { cases, answers: await askServer(server, cases.map(({ question }) => question)) };
+  return { cases, answers: await askServer(flags, cases.map(({ question }) => question)) };
 }
 
 function judge(item: PolicyCase, answer: Answer): Result {

@@ -40,7 +40,7 @@ export async function openDesk(files: Readonly<Record<string, string>>): Promise
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      env: { ...env },
+      env: { XDG_CONFIG_HOME: `${folder}/config`, ...env },
       signal: AbortSignal.timeout(RUN_TIMEOUT_MS),
     }).output();
     const decoder = new TextDecoder();

@@ -1,6 +1,7 @@
 import type { Bytes } from "../../plugins/contract/storage.ts";
 import { startAccessChain } from "../../server/access_chain.ts";
-import { decide, type PolicyCall } from "../../server/admin/policy.ts";
+import { policyRoutes } from "../../server/admin/policy.ts";
+import type { Call, Endpoint, Word } from "../../server/api/endpoint.ts";
 import { errorAnswer } from "../../server/api/error_answer.ts";
 import { readConfig } from "../../server/config/mod.ts";
 import type { Log } from "../../server/observe/log.ts";
@@ -21,7 +22,8 @@ async function serveDecisions(desk: Desk) {
     const { headers, body } = request;
     credentials.push(headers.get("Authorization"));
     const call = { headers, body: body as Bytes, access: { policies, hasAuth: true } };
-    return await decide({} as Registry, call as unknown as PolicyCall).catch((error) =>
+    const [{ endpoint }] = policyRoutes() as unknown as [{ endpoint: Endpoint<Word> }];
+    return await endpoint({} as Registry, call as unknown as Call<Word>).catch((error: unknown) =>
       errorAnswer(error, SILENT)
     );
   });

@@ -1,0 +1,68 @@
+import { openClient } from "../client.ts";
+import { formatFacts, formatTime } from "../format.ts";
+import type { DeleteFlags, GlobalFlags } from "../frame.ts";
+import { count, harmless, write, writeError, writeJson } from "../output.ts";
+import { anything, dictionary, flag, list, number, object, optional, type Shaped, text } from "../shape.ts";
+
+const CONFIG = object({ files: list(text), loaded_at: optional(text), config: dictionary(anything) });
+
+const PROBLEMS = list(object({
+  file: optional(text),
+  line: optional(number),
+  column: optional(number),
+  key: optional(text),
+  message: text,
+}));
+
+const CHECKED = object({ ok: flag, problems: PROBLEMS });
+const RELOADED = object({ reloaded: flag, problems: PROBLEMS });
+
+/** Shows what a server runs with. */
+export async function showConfig(flags: GlobalFlags): Promise<number> {
+  using client = await openClient(flags);
+  const answer = await client.ask({ path: "/admin/v1/config", shape: CONFIG });
+  if (flags.json) {
+    writeJson(answer);
+    return 0;
+  }
+  write(formatFacts([
+    ["files", answer.files.join(", ") || "none: the default configuration"],
+    ["read", formatTime(answer.loaded_at)],
+  ]));
+  write(`\n${formatFacts(flatten(answer.config, ""))}`);
+  return 0;
+}
+
+/** Lets a server read its files again; 1 where they cannot be used. */
+export async function reloadConfig(flags: DeleteFlags): Promise<number> {
+  using client = await openClient(flags);
+  const answer = flags.dryRun
+    ? await client.ask({ method: "POST", path: "/admin/v1/config/check", body: {}, shape: CHECKED })
+    : await client.ask({ method: "POST", path: "/admin/v1/config/reload", body: {}, shape: RELOADED });
+  const isGood = "ok" in answer ? answer.ok : answer.reloaded;
+  if (flags.json) writeJson(answer);
+  else if (isGood) {
+    write(flags.dryRun ? "The files of the server are good\n" : "The server has read its files again\n");
+  } else showProblems(answer.problems);
+  return isGood ? 0 : 1;
+}
+
+function showProblems(problems: Shaped<typeof PROBLEMS>): void {
+  writeError(`The server goes on as before: ${count(problems.length, "problem")}`);
+  for (const { file, line, column, key, message } of problems) {
+    const place = [file, line, column].filter((part) => part !== undefined).join(":");
+    writeError(
+      harmless([place, key, message].filter((part) => part !== undefined && part !== "").join(": ")),
+    );
+  }
+}
+
+/** The values of a configuration, each with its whole key. */
+function flatten(value: unknown, key: string): (readonly [string, string])[] {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return Object.entries(value).flatMap(([name, item]) =>
+      flatten(item, key === "" ? name : `${key}.${name}`)
+    );
+  }
+  return [[key, JSON.stringify(value) ?? ""]];
+}

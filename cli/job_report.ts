@@ -1,0 +1,109 @@
+/** Shows what a job reports: numbers as a list, lists as tables, whatever its kind. */
+
+import { formatBytes, formatDuration, formatFacts, formatTime, shortDigest } from "./format.ts";
+import type { Job } from "./job.ts";
+import { write } from "./output.ts";
+import { type Cell, formatTable } from "./table.ts";
+
+const ROWS_MAX = 1_000;
+/** Members that lists of things have in common come first, in this order. */
+const FIRST = ["repository", "tag", "kind", "key", "digest"];
+
+/** The head of a job. */
+export function formatJob(job: Job): string {
+  const { started_by, progress, ended_at } = job;
+  const options = Object.entries(job.options ?? {}).map(([name, value]) =>
+    `${name}=${formatScalar(name, value)}`
+  );
+  return formatFacts([
+    ["job", job.id],
+    ["kind", job.kind],
+    ["options", options.join(" ")],
+    ["state", job.state],
+    ["error", job.error],
+    [
+      "started",
+      `${formatTime(job.started_at)} by ${started_by?.username ?? started_by?.id ?? "the schedule"}`,
+    ],
+    ["ended", formatTime(ended_at)],
+    ["took", ended_at && formatDuration((Date.parse(ended_at) - Date.parse(job.started_at)) / 1_000)],
+    ["replica", job.replica],
+    [
+      "progress",
+      progress &&
+      `${progress.phase} ${progress.done}${
+        progress.total === undefined ? "" : `/${progress.total}`
+      } ${progress.unit}`,
+    ],
+  ]);
+}
+
+/** A report. */
+export async function formatReport(report: Readonly<Record<string, unknown>>): Promise<string> {
+  const entries = Object.entries(report);
+  const facts = entries.flatMap(([name, value]) => factsOf(name, value));
+  const parts = [formatFacts(facts)];
+  for (const [name, value] of entries) {
+    if (isRecords(value) && value.length > 0) parts.push(await formatRecords(value, words(name)));
+  }
+  return parts.filter((part) => part !== "").join("\n");
+}
+
+/** A table of things that have about the same members. */
+export async function formatRecords(
+  records: readonly Readonly<Record<string, unknown>>[],
+  heading?: string,
+): Promise<string> {
+  const shown = records.slice(0, ROWS_MAX);
+  const names = columnsOf(shown);
+  const rows = shown.map((record) => names.map((name): Cell => formatCell(name, record[name])));
+  const title = heading === undefined ? "" : `${heading}\n`;
+  const rest = records.length - shown.length;
+  return `${title}${await formatTable(names.map(words), rows)}${
+    rest > 0 ? `and ${rest} more (--json shows all)\n` : ""
+  }`;
+}
+
+/** Writes a report to standard output. */
+export async function showReport(job: Job): Promise<void> {
+  if (job.report) write(await formatReport(job.report));
+}
+
+/** Whether a value is a list of objects. */
+export function isRecords(value: unknown): value is readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) &&
+    value.every((item) => typeof item === "object" && item !== null && !Array.isArray(item));
+}
+
+function factsOf(name: string, value: unknown): (readonly [string, string])[] {
+  if (isRecords(value)) return [];
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return Object.entries(value).map((
+      [inner, item],
+    ) => [`${words(name)}: ${words(inner)}`, formatScalar(inner, item)]);
+  }
+  return [[words(name), formatScalar(name, value)]];
+}
+
+function columnsOf(records: readonly Readonly<Record<string, unknown>>[]): string[] {
+  const names = [...new Set(records.flatMap(Object.keys))];
+  return [...FIRST.filter((name) => names.includes(name)), ...names.filter((name) => !FIRST.includes(name))];
+}
+
+function formatCell(name: string, value: unknown): Cell {
+  const text = formatScalar(name, value);
+  return name === "digest" ? shortDigest(text) : text;
+}
+
+function formatScalar(name: string, value: unknown): string {
+  if (value === undefined || value === null) return "";
+  if (typeof value === "number" && /(?:^|_)(?:bytes|size)$/.test(name)) return formatBytes(value);
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "string") return /_at$/.test(name) ? formatTime(value) : value;
+  if (Array.isArray(value)) return value.map((item) => formatScalar("", item)).join(", ");
+  return typeof value === "number" ? String(value) : JSON.stringify(value) ?? "";
+}
+
+function words(name: string): string {
+  return name.replaceAll("_", " ");
+}
