@@ -1,6 +1,6 @@
-import { PluginError } from "../../plugins/contract/error.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { create } from "../../plugins/storage/memory/memory.ts";
+import { breakable } from "../../tests/jobs/scene.ts";
 import { assert, assertEquals } from "../../tests/support/assert.ts";
 import { LEASE_KEY } from "./keys.ts";
 import { Lease } from "./lease.ts";
@@ -24,22 +24,6 @@ async function untilStale(lease: Lease): Promise<number> {
   const startedMs = performance.now();
   while ((await lease.look()).is !== "stale") await sleep(10);
   return performance.now() - startedMs;
-}
-
-/** A store that can be cut off. */
-function breakable(storage: Storage) {
-  let isBroken = false;
-  const proxy = new Proxy(storage, {
-    get: (target, name) => {
-      const method = Reflect.get(target, name);
-      if (typeof method !== "function") return method;
-      return (...args: unknown[]) =>
-        isBroken
-          ? Promise.reject(new PluginError("unavailable", "Cannot reach the store"))
-          : Reflect.apply(method, target, args);
-    },
-  });
-  return { storage: proxy, cut: () => void (isBroken = true) };
 }
 
 Deno.test("A lease is held by one at a time, and free when it is released", async () => {
