@@ -12,8 +12,8 @@ const READ_ALL_MS = 30_000;
 export interface AccessWatch {
   /** Looks now. When it has answered, what was written before is taken over, or the log says why it is not yet. */
   refresh(): Promise<void>;
-  /** Ends the watch. */
-  stop(): void;
+  /** Ends the watch, when the look that is under way has ended. */
+  stop(): Promise<void>;
 }
 
 /** Tells of identities, roles and bindings of the store whenever they changed. */
@@ -49,5 +49,9 @@ export function watchAccess(
     return last = last.then(tryLook).finally(() => looking--);
   };
   const timer = setInterval(() => looking === 0 && void refresh(), INTERVAL_MS);
-  return { refresh, stop: () => clearInterval(timer) };
+  const stop = () => {
+    clearInterval(timer);
+    return last;
+  };
+  return { refresh, stop };
 }

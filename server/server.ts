@@ -71,15 +71,8 @@ async function createServerOver(
   read: ReadConfig,
   { log, kinds }: ServerOptions,
 ): Promise<Server> {
-  const rules = (): RepositoryRules => (requestSetup.getStore() ?? setup).rules;
-  const registry = await createRegistry(storage, {
-    openUploadsMax: read.config.uploads.openMax,
-    rules: {
-      isImmutable: (name, tag) => rules().isImmutable(name, tag),
-      hasImmutable: (name) => rules().hasImmutable(name),
-      allowsDelete: (name) => rules().allowsDelete(name),
-    },
-  });
+  const rules = () => (requestSetup.getStore() ?? setup).rules;
+  const registry = await createRuledRegistry(storage, read, rules);
   const store = openAccessStore(storage, () => watch.refresh());
   const version = await store.version();
   const config = () => setup.read.config;
@@ -119,17 +112,32 @@ async function createServerOver(
     },
   });
   const stops = [
-    watch.stop,
     expireUploads(registry, { idleTimeoutMs: () => setup.read.config.uploads.idleTimeoutMs, log }),
   ];
   const close = async () => {
     for (const stop of stops) stop();
-    await work.close();
-    await setup.chain.close();
+    await Promise.all([watch.stop(), work.close()]);
+    await turns.run("setup", () => setup.chain.close());
     await closeStorage();
   };
   const fetch: Handler = (request, connection) => serve(setup, request, connection);
   return { fetch, replace, close, [Symbol.asyncDispose]: close };
+}
+
+/** A registry whose rules are those of whichever configuration is in force. */
+function createRuledRegistry(
+  storage: Storage,
+  { config }: ReadConfig,
+  rules: () => RepositoryRules,
+): Promise<Registry> {
+  return createRegistry(storage, {
+    openUploadsMax: config.uploads.openMax,
+    rules: {
+      isImmutable: (name, tag) => rules().isImmutable(name, tag),
+      hasImmutable: (name) => rules().hasImmutable(name),
+      allowsDelete: (name) => rules().allowsDelete(name),
+    },
+  });
 }
 
 interface SetupParts {

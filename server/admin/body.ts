@@ -29,7 +29,7 @@ export async function readFields(call: Call, known: readonly string[]): Promise<
   const type = headers.get("Content-Type")?.replace(/;.*/, "").trim().toLowerCase();
   if (type !== "application/json" || !body) throw malformed("expected a body of application/json");
   const bytes = await readAll(body, BODY_BYTES_MAX, () => malformed(`at most ${BODY_BYTES_MAX} bytes`, 413));
-  const value = parseObject(new TextDecoder().decode(bytes));
+  const value = parseObject(decode(bytes));
   const unknown = Object.keys(value).find((name) => !known.includes(name));
   if (unknown !== undefined) throw malformed(`unknown member ${JSON.stringify(unknown.slice(0, 100))}`);
   given.set(call, value);
@@ -49,6 +49,14 @@ export async function readFields(call: Call, known: readonly string[]): Promise<
       return item;
     },
   };
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw malformed("it is not UTF-8");
+  }
 }
 
 function parseObject(text: string): Record<string, unknown> {

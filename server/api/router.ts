@@ -73,9 +73,10 @@ function parseId(text: string): string {
   throw notFound();
 }
 
-/** Any text, percent-encoded. */
+/** Any text, percent-encoded; no name has control characters in it. */
 function parseText(text: string): string {
-  if (text !== "" && text.length <= 1_024) return decode(text);
+  const decoded = text.length <= 1_024 ? decode(text) : "";
+  if (decoded !== "" && !/\p{Cc}/u.test(decoded)) return decoded;
   throw notFound();
 }
 
