@@ -1,11 +1,15 @@
+import { bindingRoutes } from "./bindings.ts";
+import { type IdentityParts, identityRoutes } from "./identities.ts";
 import { type JobParts, jobRoutes } from "./jobs.ts";
 import { meRoutes } from "./me.ts";
+import { ownPasswordRoutes } from "./own_password.ts";
 import { policyRoutes } from "./policy.ts";
+import { type RoleParts, roleRoutes } from "./roles.ts";
 import type { AdminRoute } from "./route.ts";
 import { tokenRoutes } from "./tokens.ts";
 
 /** What the rows of the administration are served from: the parts of each noun. */
-export type AdminParts = JobParts;
+export type AdminParts = JobParts & IdentityParts & RoleParts;
 
 /**
  * The administration API: rows like those of the distribution spec, behind the same guard. The first row that fits a path
@@ -17,6 +21,10 @@ export function adminRoutes(parts: AdminParts): readonly AdminRoute[] {
     ...meRoutes(),
     ...policyRoutes(),
     ...tokenRoutes(),
+    ...identityRoutes(parts),
+    ...ownPasswordRoutes(parts),
+    ...roleRoutes(parts),
+    ...bindingRoutes(parts),
   ];
 }
 
