@@ -19,9 +19,13 @@ export async function agrees({ yes, dryRun, json }: DeleteFlags, what: string): 
   return true;
 }
 
-/** Goes on only where it is agreed to. */
-export async function requireConsent({ yes }: Pick<DeleteFlags, "yes">, question: string): Promise<void> {
+/** Goes on only where it is agreed to. What is asked may be more exact than `question`: that is found out only where it is asked. */
+export async function requireConsent(
+  { yes }: Pick<DeleteFlags, "yes">,
+  question: string,
+  exactly: () => Promise<string> = () => Promise.resolve(question),
+): Promise<void> {
   if (yes) return;
   if (!canAsk()) throw new Misuse(`${question} Say so with --yes: there is no terminal to ask`);
-  if (!await askYes(question)) throw new Withdrawn("Nothing was done");
+  if (!await askYes(await exactly())) throw new Withdrawn("Nothing was done");
 }

@@ -81,7 +81,9 @@ export async function changeContexts(change: (contexts: Contexts) => Contexts): 
 async function writeSynced(path: string, content: string): Promise<void> {
   if (Deno.build.os !== "windows") await Deno.chmod(path, 0o600);
   using file = await Deno.open(path, { write: true, truncate: true });
-  await new Blob([content]).stream().pipeTo(file.writable, { preventClose: true });
+  for (let rest = new TextEncoder().encode(content); rest.byteLength > 0;) {
+    rest = rest.subarray(await file.write(rest));
+  }
   await file.sync();
 }
 

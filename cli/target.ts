@@ -29,7 +29,6 @@ export interface Target {
  */
 export async function findTarget(flags: GlobalFlags): Promise<Target> {
   const named = flags.server ?? (flags.context === undefined ? fromEnvironment("SREG_SERVER") : undefined);
-  // A server that is named with the whole of its credentials needs no file.
   const contexts = await readContexts();
   const context = named === undefined || flags.context !== undefined
     ? pickContext(contexts, flags.context)

@@ -50,20 +50,27 @@ export async function tailAudit(flags: TailFlags): Promise<number> {
   const events = (await askEvents(client, {}, readLines(flags.lines, TAIL_LINES))).toReversed();
   for (const event of events) show(event, flags);
   if (!flags.follow) return 0;
-  // Where nothing has happened yet, whatever comes is new.
-  let after = events.at(-1)?.id ?? "";
-  for (;;) {
-    const news = await client.ask({
-      path: "/admin/v1/audit",
-      query: { after, n: String(PAGE_MAX) },
-      shape: EVENTS,
-    });
-    for (const event of news.events) show(event, flags);
-    after = news.events.at(-1)?.id ?? after;
-    if (news.events.length < PAGE_MAX) {
-      await new Promise((resolve) => setTimeout(resolve, FOLLOW_INTERVAL_MS));
-    }
+  return await followAudit(client, { after: events.at(-1)?.id, flags });
+}
+
+/** Shows what happens, until the program is ended. */
+async function followAudit(
+  client: Client,
+  { after, flags }: { readonly after: string | undefined; readonly flags: GlobalFlags },
+): Promise<never> {
+  for (let last = after;;) {
+    const news = await askNews(client, last);
+    for (const event of news) show(event, flags);
+    last = news.at(-1)?.id ?? last;
+    if (news.length < PAGE_MAX) await new Promise((resolve) => setTimeout(resolve, FOLLOW_INTERVAL_MS));
   }
+}
+
+/** What came after an event, oldest first. Before the first event whatever there is, is new. */
+async function askNews(client: Client, after: string | undefined): Promise<readonly Event[]> {
+  if (after === undefined) return (await askEvents(client, {}, PAGE_MAX)).toReversed();
+  const query = { after, n: String(PAGE_MAX) };
+  return (await client.ask({ path: "/admin/v1/audit", query, shape: EVENTS })).events;
 }
 
 /** Shows the events that fit. */

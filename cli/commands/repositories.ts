@@ -92,7 +92,13 @@ export async function deleteRepository(name: string, flags: DeleteFlags): Promis
       query: { dry_run: dry_run ? "true" : undefined },
       shape: DELETED,
     });
-  if (!dryRun && !yes) await requireConsent(flags, `Delete ${name} with ${formatContent(await ask(true))}?`);
+  if (!dryRun) {
+    await requireConsent(
+      { yes },
+      `Delete ${name} with all that is in it?`,
+      async () => `Delete ${name} with ${formatContent(await ask(true))}?`,
+    );
+  }
   const answer = await ask(dryRun === true);
   if (json) writeJson(answer);
   else write(`${dryRun ? "Would delete" : "Deleted"} ${harmless(name)} with ${formatContent(answer)}\n`);

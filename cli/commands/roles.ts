@@ -40,9 +40,16 @@ export async function putRole(name: string, flags: RoleFlags): Promise<number> {
 }
 
 /** Deletes a role. */
-export async function deleteRole(name: string, flags: DeleteFlags): Promise<number> {
+export async function deleteRole(
+  name: string,
+  flags: DeleteFlags & { readonly force?: true | undefined },
+): Promise<number> {
   if (!await agrees(flags, `the role ${name}`)) return 0;
   using client = await openClient(flags);
-  await client.ask({ method: "DELETE", path: pathOf`/admin/v1/roles/${name}` });
+  await client.ask({
+    method: "DELETE",
+    path: pathOf`/admin/v1/roles/${name}`,
+    query: { force: flags.force ? "true" : undefined },
+  });
   return showDone({ deleted: name }, { json: flags.json, text: `The role ${name} is deleted` });
 }

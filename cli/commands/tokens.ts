@@ -3,7 +3,7 @@ import { agrees } from "../consent.ts";
 import { formatFacts, formatTime, showDone, showTable } from "../format.ts";
 import type { DeleteFlags, GlobalFlags } from "../frame.ts";
 import { Misuse } from "../misuse.ts";
-import { write, writeJson } from "../output.ts";
+import { harmless, write, writeJson } from "../output.ts";
 import { list, object, optional, text } from "../shape.ts";
 
 /** Whose tokens are meant. */
@@ -94,9 +94,9 @@ async function issue(
     ["name", issued.name],
     ["of", issued.owner ?? "(robot)"],
     ["ends", formatTime(issued.expires_at) || "never"],
-    ["token", issued.token],
   ]));
-  write("\nIt is shown this once.\n");
+  // In one line, however long: it is there to be copied.
+  write(`\nThe token, shown this once:\n${harmless(issued.token)}\n`);
   return 0;
 }
 

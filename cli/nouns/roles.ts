@@ -27,6 +27,7 @@ export function addRoles(frame: Frame): void {
   role.command("delete")
     .description("delete a role of the store; what it gave is gone at once")
     .argument("<name>")
+    .option("--force", "even where a binding gives it to somebody")
     .option("--yes", YES_HELP)
     .option("--dry-run", DRY_RUN_HELP)
     .addHelpText("after", example("sregctl role delete releaser"))
