@@ -57,6 +57,26 @@ export const ROWS: Readonly<Record<string, readonly [need: Need, status: number]
   "GET /admin/v1/me": ["own", 200],
   "HEAD /admin/v1/me": ["own", 200],
 
+  "PUT /admin/v1/me/password": ["own", 409],
+
+  "GET /admin/v1/identities": ["admin", 200],
+  "HEAD /admin/v1/identities": ["admin", 200],
+  "POST /admin/v1/identities": ["admin", 201],
+  "GET /admin/v1/identities/<id>": ["admin", 200],
+  "HEAD /admin/v1/identities/<id>": ["admin", 200],
+  "PATCH /admin/v1/identities/<id>": ["admin", 200],
+  "DELETE /admin/v1/identities/<id>": ["admin", 204],
+
+  "GET /admin/v1/roles": ["admin", 200],
+  "HEAD /admin/v1/roles": ["admin", 200],
+  "PUT /admin/v1/roles/<role>": ["admin", 201],
+  "DELETE /admin/v1/roles/<role>": ["admin", 204],
+
+  "GET /admin/v1/bindings": ["admin", 200],
+  "HEAD /admin/v1/bindings": ["admin", 200],
+  "POST /admin/v1/bindings": ["admin", 201],
+  "DELETE /admin/v1/bindings/<binding>": ["admin", 204],
+
   "GET /admin/v1/me/tokens": ["own", 200],
   "HEAD /admin/v1/me/tokens": ["own", 200],
   "POST /admin/v1/me/tokens": ["own", 201],
