@@ -148,7 +148,7 @@ async function setStage(scene: Scene): Promise<Stage> {
   const admin = scene.as("admin");
   const words = Object.fromEntries(
     await Promise.all(["", ...REPOSITORIES].map(async (name) => {
-      if (name === "") return [name, { ...await createToken(admin, "/admin/v1/tokens"), job: "unknown" }];
+      if (name === "") return [name, await nouns(admin)];
       await admin.pushImage(name, "v1");
       const { digest } = contentOf(`layer of ${name}`);
       return [name, { name, reference: "v1", digest, ...await beginUpload(admin, name) }];
@@ -230,6 +230,11 @@ const REFUSED: Readonly<Record<string, (name: string) => Prepared>> = {
   "PUT /v2/<name>/blobs/uploads/<upload>": () => monolithic("refused"),
   "PUT /v2/<name>/manifests/<reference>": manifestFor,
   "POST /token": () => TOKEN_FORM,
+  "PUT /admin/v1/me/password": () => PASSWORDS,
+  "POST /admin/v1/identities": newIdentity,
+  "PATCH /admin/v1/identities/<id>": () => DISABLING,
+  "PUT /admin/v1/roles/<role>": () => ROLE,
+  "POST /admin/v1/bindings": () => BINDING,
   "POST /admin/v1/me/tokens": () => TOKEN_ORDER,
   "POST /admin/v1/jobs": () => ({ ...TOKEN_ORDER, body: JSON.stringify({ kind: "none" }) }),
   "POST /admin/v1/policy/decide": () => QUESTIONS,
@@ -263,6 +268,16 @@ const SERVED: Readonly<Record<string, (asking: Asking) => Prepared | Promise<Pre
     return { words: { reference } };
   },
   "POST /token": () => TOKEN_FORM,
+  "POST /admin/v1/identities": newIdentity,
+  "PATCH /admin/v1/identities/<id>": async ({ admin }) => ({
+    ...DISABLING,
+    words: await createIdentity(admin),
+  }),
+  "DELETE /admin/v1/identities/<id>": async ({ admin }) => ({ words: await createIdentity(admin) }),
+  "PUT /admin/v1/roles/<role>": () => ({ ...ROLE, words: { role: unique("role") } }),
+  "DELETE /admin/v1/roles/<role>": async ({ admin }) => ({ words: await createRole(admin) }),
+  "POST /admin/v1/bindings": () => BINDING,
+  "DELETE /admin/v1/bindings/<binding>": async ({ admin }) => ({ words: await createBinding(admin) }),
   "POST /admin/v1/me/tokens": () => TOKEN_ORDER,
   "POST /admin/v1/me/tokens/<token>/rotate": ownToken,
   "DELETE /admin/v1/me/tokens/<token>": ownToken,
@@ -278,6 +293,14 @@ const TOKEN_ORDER: Prepared = {
   headers: { "Content-Type": "application/json" },
   body: JSON.stringify({ name: "laptop" }),
 };
+
+/** All users of the matrix are of the configuration, which alone can change their passwords. */
+const PASSWORDS = jsonOf({ old_password: "any", new_password: "other-password" });
+
+const DISABLING = jsonOf({ disabled: true });
+const ROLE = jsonOf({ verbs: ["pull"], repositories: ["lib"] });
+const BINDING = jsonOf({ role: "pull", users: ["somebody"] });
+const HASH = `$2y$05$${"a".repeat(53)}`;
 
 const QUESTIONS: Prepared = { ...TOKEN_ORDER, body: JSON.stringify({ questions: [] }) };
 
@@ -301,6 +324,43 @@ async function ownToken({ client }: Asking): Promise<Prepared> {
 async function beginUpload(client: RegistryClient, name: string): Promise<Texts> {
   const location = await client.startUpload(name);
   return { upload: location.slice(location.lastIndexOf("/") + 1) };
+}
+
+/** One of each of what paths of the administration name. */
+async function nouns(admin: RegistryClient): Promise<Texts> {
+  const made = await Promise.all([
+    createToken(admin, "/admin/v1/tokens"),
+    createIdentity(admin),
+    createRole(admin),
+    createBinding(admin),
+  ]);
+  return Object.assign({ job: "unknown" }, ...made);
+}
+
+function newIdentity(): Prepared {
+  return jsonOf({ username: unique("user"), password_hash: HASH });
+}
+
+async function createIdentity(admin: RegistryClient): Promise<Texts> {
+  return { id: (await admin.send("POST", "/admin/v1/identities", newIdentity())).json().id };
+}
+
+async function createRole(admin: RegistryClient): Promise<Texts> {
+  const role = unique("role");
+  await admin.send("PUT", `/admin/v1/roles/${role}`, ROLE);
+  return { role };
+}
+
+async function createBinding(admin: RegistryClient): Promise<Texts> {
+  return { binding: (await admin.send("POST", "/admin/v1/bindings", BINDING)).json().id };
+}
+
+function jsonOf(value: unknown): Prepared {
+  return { headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) };
+}
+
+function unique(what: string): string {
+  return `${what}-${crypto.randomUUID()}`;
 }
 
 async function createToken(client: RegistryClient, path: string): Promise<Texts> {
