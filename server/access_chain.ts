@@ -12,6 +12,8 @@ import { closeAll, startAll, startConfigured, type StartedPlugin } from "./plugi
 export interface AccessChain {
   readonly auths: readonly StartedPlugin<"auth">[];
   readonly policies: readonly StartedPlugin<"policy">[];
+  /** What says which images to keep: policies that can, and what has the rules of retention. */
+  readonly keepers: readonly StartedPlugin<"policy">[];
   /** Whether it asks all that what is stored needs. */
   suffices(stored: Stored): boolean;
   close(): Promise<void>;
@@ -41,15 +43,19 @@ export async function startAccessChain(source: ChainSource): Promise<AccessChain
     (hasPasswords || !hadIdentities) && (hasRoles || !hadBindings);
   const auths = await startAll("auth", including(config.auths, hasPasswords && config.passwords), log);
   try {
-    const policies = await startAll("policy", including(config.policies, hasRoles && config.roles), log);
-    const close = async () => void await closeAll([...auths, ...policies]);
+    const asked = including(config.policies, hasRoles && config.roles);
+    const started = await startAll("policy", config.retention ? [...asked, config.retention] : asked, log);
+    const close = async () => void await closeAll([...auths, ...started]);
     try {
-      await checkPolicies(policies.map(({ contract }) => contract), sources);
+      await checkPolicies(started.map(({ contract }) => contract), sources);
     } catch (error) {
-      await closeAll(policies);
+      await closeAll(started);
       throw error;
     }
-    return { auths, policies, suffices, close };
+    // What has nothing but rules of retention decides nothing: were it asked, nobody could do anything.
+    const policies = started.slice(0, asked.length);
+    const keepers = started.filter(({ contract }) => contract.retain !== undefined);
+    return { auths, policies, keepers, suffices, close };
   } catch (error) {
     await closeAll(auths);
     throw error;

@@ -155,7 +155,7 @@ export async function readRetention(tables: PluginTables, root: Place): Promise<
   if (retention.every(({ rules }) => rules.length === 0)) return undefined;
   const table = { value: { retention }, at: root.child("policy").child("cel") };
   const [plugin] = await readPlugin("policy", { name: "cel", table, declared: tables.plugin, root });
-  return plugin;
+  return plugin && Object.freeze({ ...plugin, name: "cel.retention" });
 }
 
 interface ChainSource {

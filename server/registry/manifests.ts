@@ -113,22 +113,29 @@ export class Manifests {
   }
 
   /**
-   * The same of a manifest that nobody asked to delete: it stays where `isNeeded` says so once it is condemned, and where
-   * anybody has come to rely on it since, by a push or another manifest.
+   * The same of manifests that nobody asked to delete, in their order. Once all are condemned `findNeeded` answers those
+   * that stay; and so does what anybody has come to rely on since, by a push or another manifest. Answers those that went.
    */
-  deleteUnlessNeeded(
+  deleteUnneeded(
     name: RepositoryName,
-    digest: Digest,
-    isNeeded: () => Promise<boolean>,
-  ): Promise<boolean> {
+    digests: readonly Digest[],
+    findNeeded: () => Promise<ReadonlySet<Digest>>,
+  ): Promise<Digest[]> {
     return this.#changes.alone(name, async () => {
-      await this.#requireDeletable(name, digest);
-      const condemned = await this.#objects.condemn(name, digest);
-      if (!condemned) return false;
-      const { manifest, etag } = condemned;
-      if (!await isNeeded()) return await this.#deletions.run(name, manifest, etag);
-      await this.#objects.pardon(name, digest);
-      return false;
+      await mapParallel(digests, (digest) => this.#tags.requireDeletable(name, digest));
+      const found = await mapParallel(digests, (digest) => this.#objects.condemn(name, digest));
+      const condemned = found.filter((item) => item !== undefined);
+      try {
+        const needed = await findNeeded();
+        const gone: Digest[] = [];
+        for (const { manifest, etag } of condemned) {
+          if (needed.has(manifest.digest)) continue;
+          if (await this.#deletions.run(name, manifest, etag)) gone.push(manifest.digest);
+        }
+        return gone;
+      } finally {
+        await mapParallel(condemned, ({ manifest }) => this.#objects.pardon(name, manifest.digest));
+      }
     });
   }
 
@@ -155,14 +162,20 @@ export class Manifests {
 
   /** The repository's manifests, in no order. Fails where one of them cannot be read. */
   async *scan(name: RepositoryName): AsyncGenerator<ScannedManifest> {
-    const prefix = manifestsPrefix(name);
-    let keys = await this.#storage.list(prefix, { limit: SCAN_PAGE });
-    while (keys.length > 0) {
-      const digests = keys.map(lastDigest).filter((digest) => digest !== undefined);
+    for await (const digests of this.pages(name)) {
       const found = await mapParallel(digests, (digest) => this.#objects.get(name, digest));
       for (const stored of found) {
         if (stored) yield { stored, manifest: parseManifest(stored.bytes, stored.mediaType) };
       }
+    }
+  }
+
+  /** The digests of the repository's manifests, some at a time. */
+  async *pages(name: RepositoryName): AsyncGenerator<readonly Digest[]> {
+    const prefix = manifestsPrefix(name);
+    let keys = await this.#storage.list(prefix, { limit: SCAN_PAGE });
+    while (keys.length > 0) {
+      yield keys.map(lastDigest).filter((digest) => digest !== undefined);
       keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: SCAN_PAGE });
     }
   }

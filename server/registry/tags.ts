@@ -9,6 +9,16 @@ import { lastPart, taggedKey, taggedPrefix, tagKey, tagsPrefix } from "./keys.ts
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 
+/** A tag as it was set. */
+export interface TagFacts {
+  /** The digest of the manifest that it points to. */
+  readonly digest: Digest;
+  /** When it was set last, in milliseconds since the epoch. */
+  readonly setAtMs: number;
+  /** What it is told from others by, the same tag set again to the same manifest among them. */
+  readonly etag: string;
+}
+
 const NOTHING = new Uint8Array(0);
 const TAGGED_PAGE = 1_000;
 
@@ -43,6 +53,28 @@ export class Tags {
   /** The digest that the tag points to. */
   async get(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
     return (await this.#read(name, tag))?.digest;
+  }
+
+  /** The tag as it was set last. */
+  async stat(name: RepositoryName, tag: Tag): Promise<TagFacts | undefined> {
+    return await this.#read(name, tag);
+  }
+
+  /** The tags that point to the manifest, or pointed to it, each with the time at which it was announced last. */
+  async taggedAt(name: RepositoryName, digest: Digest): Promise<ReadonlyMap<Tag, number>> {
+    const prefix = taggedPrefix(name, digest);
+    const found = new Map<Tag, number>();
+    let after: string | undefined;
+    for (;;) {
+      const keys = await this.#storage.list(prefix, {
+        ...(after !== undefined && { after }),
+        limit: TAGGED_PAGE,
+      });
+      const facts = await mapParallel(keys, (key) => this.#storage.stat(key));
+      keys.forEach((key, index) => found.set(lastPart(key) as Tag, facts[index]?.modifiedAtMs ?? 0));
+      if (keys.length < TAGGED_PAGE) return found;
+      after = keys.at(-1)!;
+    }
   }
 
   /** Notes that the tag is about to point to the manifest, so that `untag` will find it. Comes before `put`. */
@@ -97,15 +129,13 @@ export class Tags {
     });
   }
 
-  /**
-   * Removes the tag where it still points to the manifest, as set before the call. Answers whether it did. DENIED where
-   * it is immutable.
-   */
-  deleteIf(name: RepositoryName, tag: Tag, digest: Digest): Promise<boolean> {
+  /** Removes the tag where nobody has set it since `facts` were read. Answers whether it did. DENIED where it is immutable. */
+  deleteIf(name: RepositoryName, tag: Tag, { etag }: TagFacts): Promise<boolean> {
     requireDeletes(this.#rules, name);
     return this.#changes.alone(name, async () => {
       if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
-      return await this.#removeIf(name, tag, digest);
+      const deleted = this.#storage.delete(tagKey(name, tag), { ifMatch: etag });
+      return await unlessConflict(deleted) ?? false;
     });
   }
 
@@ -131,7 +161,7 @@ export class Tags {
     name: RepositoryName,
     tag: Tag,
     digest: Digest,
-    isKept: () => Promise<boolean> = () => Promise.resolve(false),
+    isKept: () => Promise<boolean>,
   ): Promise<boolean> {
     const found = await this.#read(name, tag);
     if (await isKept()) return false;
@@ -142,9 +172,10 @@ export class Tags {
     return deleted === true;
   }
 
-  async #read(name: RepositoryName, tag: Tag) {
+  async #read(name: RepositoryName, tag: Tag): Promise<TagFacts | undefined> {
     const value = await this.#storage.get(tagKey(name, tag));
-    return value && { digest: readLine(value.bytes) as Digest, etag: value.etag };
+    if (!value) return undefined;
+    return { digest: readLine(value.bytes) as Digest, setAtMs: value.modifiedAtMs, etag: value.etag };
   }
 }
 
