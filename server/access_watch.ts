@@ -3,7 +3,7 @@ import type { AccessStore, StoredAccess } from "./access/access_store.ts";
 import type { Log } from "./observe/log.ts";
 
 /** How often the store is asked whether something changed, in milliseconds: what a change may take at other replicas. */
-const INTERVAL_MS = 500;
+const INTERVAL_MS = 250;
 
 /** How often all of it is read, in milliseconds: whoever changes something may end before it has told of it. */
 const READ_ALL_MS = 30_000;
