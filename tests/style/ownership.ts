@@ -17,6 +17,7 @@ export const KEY_PREFIXES: Readonly<Record<string, readonly string[]>> = {
     "aside/",
   ],
   "server/access/keys.ts": ["access/"],
+  "server/jobs/keys.ts": ["jobs/"],
   "server/observe/keys.ts": ["audit/"],
 };
 
