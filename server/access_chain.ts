@@ -2,6 +2,7 @@ import type { Policy, PolicyQuestion } from "../plugins/contract/policy.ts";
 import type { Storage } from "../plugins/contract/storage.ts";
 import { type Access, createAccess } from "./access/access.ts";
 import type { Decision } from "./access/policies.ts";
+import type { AccessRequest } from "./access/request.ts";
 import { DECIDED, formatDecisionFields } from "./admin/decision_lines.ts";
 import type { StoredAccess } from "./access/access_store.ts";
 import { type Config, ConfigError, type ConfigSources, type PluginConfig } from "./config/mod.ts";
@@ -81,10 +82,12 @@ async function askOnce<Kind extends "auth" | "policy", T>(
 }
 
 /** Access as the chain decides it, over the store that holds its tokens and keys. */
-export function createChainedAccess(chain: AccessChain, { storage, config, log }: {
+export function createChainedAccess(chain: AccessChain, { storage, config, log, onRefusal }: {
   readonly storage: Storage;
   readonly config: Config;
   readonly log: Log;
+  /** Told of each credential that is refused. */
+  readonly onRefusal?: (request: AccessRequest, reason: string) => void;
 }): Access {
   const { challenges, tokenService, tokenLifetimeMs, refreshTokenLifetimeMs } = config.access;
   return createAccess(storage, {
@@ -94,13 +97,16 @@ export function createChainedAccess(chain: AccessChain, { storage, config, log }
       askPasswords: (ask) => askOnce(startConfigured("auth", config.passwords, log), ask),
       askRoles: (ask) => askOnce(startConfigured("policy", config.roles, log), ask),
     },
-    hasCertificates: config.server.tls?.clientCaBundle !== undefined,
+    hasCertificates: [config.server, config.admin].some((place) => place?.tls?.clientCaBundle !== undefined),
     challenges,
     service: tokenService,
     tokenLifetimeMs,
     refreshTokenLifetimeMs,
     onDecision: (question, decision) => logDecision(log, question, decision),
-    onRefusal: ({ clientAddress }, reason) => log.info("Refused a credential", { clientAddress, reason }),
+    onRefusal(request, reason) {
+      log.info("Refused a credential", { clientAddress: request.clientAddress, reason });
+      onRefusal?.(request, reason);
+    },
   });
 }
 

@@ -9,8 +9,9 @@ import { readOverrides, type ServeFlags } from "./admin_flags.ts";
 import { type Config, type ReadConfig, readConfig, resolveConfigFiles } from "./config/mod.ts";
 import { listen } from "./http/listen.ts";
 import { createLog, type Log } from "./observe/log.ts";
-import { readTls, startReloader } from "./reload.ts";
-import { createServer } from "./server.ts";
+import type { ServerHost } from "./operations.ts";
+import { type Listeners, readTls, startReloader } from "./reload.ts";
+import { createServer, type Server } from "./server.ts";
 
 /** How long requests may go on after a signal to stop. */
 const STOP_GRACE_MS = 25_000;
@@ -57,34 +58,54 @@ async function serve(paths: readonly string[] | undefined, flags: ServeFlags): P
   const log = createLog(() => read.config.log.level);
   // The first listener for a signal comes before the first connection: the runtime cannot set it up when no descriptors are left.
   const signalled = untilSignal();
-  const server = await createServer(read, log);
-  const listener = listen(await listenOptions(read.config), server.fetch);
+  const host: ServerHost = {
+    urls: () => Object.values(listeners).map(({ url }) => url),
+    check: () => reloader.check(),
+    reload: () => reloader.reload(),
+    lastError: () => reloader.lastError(),
+  };
+  const server = await createServer(read, log, { host });
+  const listeners = await listenAll(read.config, server);
   const onReplaced = (next: ReadConfig) => void (read = next);
-  const reloader = startReloader({ source, read, readAtMs, server, listener, log, onReplaced });
+  const reloader = startReloader({ source, read, readAtMs, server, listeners, log, onReplaced });
   warnIfOpen(read.config, log);
-  announce(listener.url);
+  announce(listeners.registry.url);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => void reloader.reload());
   await signalled;
   log.info("Stopping: requests under way may end");
   await reloader.stop();
-  await listener.close(STOP_GRACE_MS);
+  await Promise.all(Object.values(listeners).map((listener) => listener.close(STOP_GRACE_MS)));
   await server.close();
   Deno.exit(0);
 }
 
-async function listenOptions({ server }: Config) {
-  const { bindAddress: hostname, port, tls } = server;
+/** Listens for the registry, and for its administration, where that has an address of its own. */
+async function listenAll({ server: place, admin }: Config, server: Server): Promise<Listeners> {
+  const registry = listen(await listenOptions(place), server.fetch);
+  if (!admin) return { registry };
+  return { registry, admin: listen(await listenOptions(admin), server.fetchAdmin) };
+}
+
+type Place = Pick<Config["server"], "bindAddress" | "port" | "tls">;
+
+async function listenOptions({ bindAddress: hostname, port, tls }: Place) {
   return { hostname, port, ...(tls && { tls: await readTls(tls) }) };
 }
 
 /** Whoever reaches an open registry may do everything, which is right on loopback only. */
-function warnIfOpen({ server, auths, policies }: Config, log: Log): void {
-  const isLoopback = /^(?:127\.|::1$|localhost$)/.test(server.bindAddress);
-  if (isLoopback || auths.length > 0 || policies.length > 0 || server.tls?.clientCaBundle) return;
-  log.warn(
-    "Anybody who reaches this address may push, pull and delete: --admin-name and --admin-password-file close it",
-    { address: `${server.bindAddress}:${server.port}` },
-  );
+function warnIfOpen({ server, admin, auths, policies }: Config, log: Log): void {
+  if (auths.length > 0 || policies.length > 0) return;
+  const places: readonly [place: Place | undefined, what: string][] = [
+    [server, "push, pull and delete"],
+    [admin, "administer the registry"],
+  ];
+  for (const [place, what] of places) {
+    if (!place || place.tls?.clientCaBundle || /^(?:127\.|::1$|localhost$)/.test(place.bindAddress)) continue;
+    log.warn(
+      `Anybody who reaches this address may ${what}: --admin-name and --admin-password-file close it`,
+      { address: `${place.bindAddress}:${place.port}` },
+    );
+  }
 }
 
 /** One line with the address; for a person also what to type next. */

@@ -1,12 +1,22 @@
+import type { CallReport, PluginReport } from "./admin/plugins.ts";
 import type { Contracts } from "./sandbox/contracts.ts";
-import type { PluginConfig } from "./config/mod.ts";
+import { maskValue, type PluginConfig, readPluginFile } from "./config/mod.ts";
 import type { Log } from "./observe/log.ts";
-import { checkGrant, expandPermissions, type RunningPlugin, startPlugin } from "./sandbox/mod.ts";
+import {
+  type CallFacts,
+  checkGrant,
+  expandPermissions,
+  type PluginPermissions,
+  type RunningPlugin,
+  startPlugin,
+} from "./sandbox/mod.ts";
 
 /** A plugin of the configuration that runs. */
 export interface StartedPlugin<Kind extends keyof Contracts> {
   readonly name: string;
   readonly contract: Contracts[Kind];
+  /** What it is, and how it does. */
+  report(): PluginReport;
   close(): Promise<void>;
 }
 
@@ -16,8 +26,21 @@ export async function startConfigured<Kind extends keyof Contracts>(
   config: PluginConfig,
   log: Log,
 ): Promise<StartedPlugin<Kind>> {
-  const running = await start(config, log);
-  return { name: config.name, contract: running.serve(kind), close: () => running.close() };
+  const { version, description } = await readPluginFile(config.folder);
+  const permissions = expandPermissions(config.permissions, config.options);
+  const running = await start(config, permissions, log);
+  const { name, isolation } = config;
+  const options = maskValue(config.options) as PluginReport["options"];
+  const touched = permissions as PluginReport["permissions"];
+  return {
+    name,
+    contract: running.serve(kind),
+    report: () => ({
+      ...{ name, kind, version, description, isolation, permissions: touched, options },
+      ...reportOf(running),
+    }),
+    close: () => running.close(),
+  };
 }
 
 /** Starts plugins together. Where one does not start, none runs. */
@@ -39,8 +62,22 @@ export async function closeAll(plugins: readonly { close(): Promise<void> }[]): 
   await Promise.all(plugins.map((plugin) => plugin.close()));
 }
 
-async function start(plugin: PluginConfig, log: Log): Promise<RunningPlugin> {
-  const permissions = expandPermissions(plugin.permissions, plugin.options);
+function reportOf(plugin: RunningPlugin) {
+  const { running, restarts, startedAtMs, methods, ...total } = plugin.facts();
+  return {
+    state: running ? "running" as const : "restarting" as const,
+    restarts,
+    started_at: new Date(startedAtMs).toISOString(),
+    ...reportCalls(total),
+    methods: methods.map((method) => ({ name: method.name, ...reportCalls(method) })),
+  };
+}
+
+function reportCalls({ calls, failures, latencyMs }: CallFacts): CallReport {
+  return { calls, failures, latency_ms: latencyMs };
+}
+
+async function start(plugin: PluginConfig, permissions: PluginPermissions, log: Log): Promise<RunningPlugin> {
   const missing = plugin.granted ? checkGrant(permissions, plugin.granted) : [];
   if (missing.length > 0) {
     throw new Error(

@@ -2,6 +2,7 @@ import { parseCredential } from "../access/credentials.ts";
 import type { AccessRequest } from "../access/request.ts";
 import type { Caller } from "../access/caller.ts";
 import type { Exchange } from "../api/handler.ts";
+import type { AuditTrail } from "../observe/audit.ts";
 import type { AuditActor, AuditEntry, AuditOutcome } from "../observe/audit_event.ts";
 import { OciError } from "../oci/error.ts";
 import { formatReference } from "../oci/reference.ts";
@@ -13,16 +14,30 @@ const ADMIN_BASE = "/admin/v1/";
 const CHANGES: readonly string[] = ["put-manifest", "delete-manifest", "delete-blob"];
 
 /** Whether a request was about the administration. */
-export function isAdministrative({ route }: Exchange): boolean {
+function isAdministrative({ route }: Exchange): boolean {
   return route.path.startsWith(ADMIN_BASE);
 }
 
 /** Whether it was there to change something. */
-export function isChange(exchange: Exchange): boolean {
+function isChange(exchange: Exchange): boolean {
   const { route, request } = exchange;
   if (request.method === "GET" || request.method === "HEAD") return false;
   return isAdministrative(exchange) || CHANGES.includes(route.action);
 }
+
+/** Has the trail take what a request did. A change of the administration is kept before it is answered. */
+export function recordExchange(trail: Recorder, exchange: Exchange): Promise<void> | undefined {
+  if (!isChange(exchange) && exchange.error === undefined) return undefined;
+  return (async () => {
+    const entry = await auditEntryOf(exchange);
+    if (!entry) return;
+    if (entry.outcome === "denied" || !isAdministrative(exchange)) return trail.record(entry);
+    await trail.keep(entry);
+  })();
+}
+
+/** What takes events. */
+export type Recorder = Pick<AuditTrail, "record" | "keep">;
 
 /**
  * What the audit log says of a request that has ended; `undefined`: nothing. Each change is said, and who was not allowed to
@@ -101,8 +116,8 @@ async function madeId(exchange: Exchange): Promise<string | undefined> {
   if (!answer || ![201, 202].includes(answer.status) || !isAdministrative(exchange)) return undefined;
   const size = Number(answer.headers.get("Content-Length") ?? Infinity);
   if (route.path.includes("<") || size === 0 || size > ANSWER_BYTES_MAX) return undefined;
-  const told = await answer.clone().json() as { id?: unknown; job?: { id?: unknown } };
-  const id = told.id ?? told.job?.id;
+  const told = await answer.clone().json() as { id?: unknown; job?: unknown };
+  const id = told.id ?? told.job;
   return typeof id === "string" ? id : undefined;
 }
 

@@ -16,6 +16,8 @@ export {
   resolveConfigFiles,
 } from "./load.ts";
 export { compareConfig } from "./compare.ts";
-export type { Permissions } from "./plugin_file.ts";
+export { type Permissions, readPluginFile } from "./plugin_file.ts";
 export type { PluginConfig } from "./plugins.ts";
 export type { TlsConfig } from "./tls.ts";
+export { maskValue } from "./secrets.ts";
+export { showConfig } from "./shown.ts";

@@ -58,6 +58,9 @@ export interface PluginFile {
   readonly folder: string;
   readonly name: string;
   readonly kind: PluginKind;
+  readonly version: string;
+  /** What it does, in one sentence; empty: it does not say. */
+  readonly description: string;
   /** The file of its module, in its folder. */
   readonly entry: string;
   /** Whether its table of `sreg.toml` holds a table for each of its instances. */
@@ -74,14 +77,14 @@ export async function readPluginFile(folder: string): Promise<PluginFile> {
   const document = parseDocument({ origin, folder, text: await readTextFile(origin) });
   const content = PLUGIN_FILE.read(document.value, document.place);
   refuseProblems(document);
-  const { name, kind, entry, instances, permissions, options } = content!;
+  const { name, kind, version, description = "", entry, instances, permissions, options } = content!;
   const settings = optionsKind(options, document.place.child("options"));
   checkTemplates(permissions, { at: document.place.child("permissions"), known: options });
   if (!await isFile(join(folder, entry))) {
     document.place.child("entry").fail("no such file in the plugin's folder");
   }
   refuseProblems(document);
-  return { folder, name, kind, entry, instances, permissions, options: settings };
+  return { folder, name, kind, version, description, entry, instances, permissions, options: settings };
 }
 
 function refuseProblems(document: Document): void {

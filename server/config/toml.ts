@@ -1,6 +1,7 @@
 import { parse, TomlDate, TomlError } from "smol-toml";
 import type { ConfigProblem, SourceMark } from "./error.ts";
 import type { TextSpan } from "./scan.ts";
+import { maskLine } from "./secrets.ts";
 
 /** A value of a TOML document. Integers are bigints, so that `1` and `1.0` can be told apart. */
 export type TomlValue = string | number | bigint | boolean | TomlDate | TomlValue[] | TomlTable;
@@ -30,7 +31,7 @@ export function parseToml(
     const reason = error.message.split("\n", 1)[0]!.replace("Invalid TOML document: ", "");
     const line = text.split("\n")[error.line - 1] ?? "";
     const column = [...line.slice(0, error.column - 1)].length + 1;
-    const mark = { line: error.line, column, length: 1, text: maskSecret(line.trimEnd()) };
+    const mark = { line: error.line, column, length: 1, text: maskLine(line.trimEnd()) };
     return { problem: { origin, mark, key: "", message: `not TOML: ${reason}` } };
   }
 }
@@ -54,15 +55,6 @@ export function markSpan(text: string, { start, end }: TextSpan): SourceMark {
     line: text.slice(0, start).split("\n").length,
     column: [...text.slice(lineStart, start)].length + 1,
     length: Math.max(1, [...text.slice(start, Math.min(end, lineEnd)).trimEnd()].length),
-    text: maskSecret(text.slice(lineStart, lineEnd).trimEnd()),
+    text: maskLine(text.slice(lineStart, lineEnd).trimEnd()),
   };
-}
-
-const SECRET_KEY = /pass?w|secret|token"?\s*=|basic_auth|credential/i;
-
-/** A line for people, and for the log: what stands after the name of a secret, right or misspelt, is not shown. */
-function maskSecret(line: string): string {
-  const equals = line.indexOf("=");
-  if (equals < 0 || !SECRET_KEY.test(line.slice(0, equals + 1))) return line;
-  return line.slice(0, equals + 1) + line.slice(equals + 1).replaceAll(/[^\s"']/gu, "*");
 }

@@ -50,9 +50,9 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
   /**
    * Takes other certificates: no connection is dropped, and new handshakes use the new ones. Throws, and keeps the
-   * old ones, where they cannot be used, or where this listener speaks plain HTTP.
+   * old ones, where they cannot be used, or where this listener speaks plain HTTP. Answers how to go back to the old ones.
    */
-  replaceTls(tls: TlsOptions): void;
+  replaceTls(tls: TlsOptions): () => void;
 }
 
 /** Answers a request. */

@@ -79,8 +79,10 @@ export class TlsFront implements Listener {
     this.#innerServers.close();
   }
 
-  replaceTls(tls: TlsOptions): void {
+  replaceTls(tls: TlsOptions): () => void {
+    const before = this.#tls;
     this.#tls = prepareTls(tls);
+    return () => void (this.#tls = before);
   }
 
   async #accept(): Promise<void> {

@@ -334,7 +334,7 @@ async function nouns(admin: RegistryClient): Promise<Texts> {
     createRole(admin),
     createBinding(admin),
   ]);
-  return Object.assign({ job: "unknown" }, ...made);
+  return Object.assign({ job: "unknown", plugin: "fs" }, ...made);
 }
 
 function newIdentity(): Prepared {

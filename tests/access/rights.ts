@@ -54,6 +54,21 @@ export const ROWS: Readonly<Record<string, readonly [need: Need, status: number]
   "GET /v2/<name>/referrers/<digest>": ["pull", 200],
   "HEAD /v2/<name>/referrers/<digest>": ["pull", 200],
 
+  "GET /admin/v1/openapi.json": ["own", 200],
+  "HEAD /admin/v1/openapi.json": ["own", 200],
+  "GET /admin/v1/status": ["admin", 200],
+  "HEAD /admin/v1/status": ["admin", 200],
+  "GET /admin/v1/plugins": ["admin", 200],
+  "HEAD /admin/v1/plugins": ["admin", 200],
+  "GET /admin/v1/plugins/<plugin>": ["admin", 200],
+  "HEAD /admin/v1/plugins/<plugin>": ["admin", 200],
+  "GET /admin/v1/config": ["admin", 200],
+  "HEAD /admin/v1/config": ["admin", 200],
+  "POST /admin/v1/config/check": ["admin", 200],
+  "POST /admin/v1/config/reload": ["admin", 200],
+  "GET /admin/v1/audit": ["admin", 200],
+  "HEAD /admin/v1/audit": ["admin", 200],
+
   "GET /admin/v1/me": ["own", 200],
   "HEAD /admin/v1/me": ["own", 200],
 

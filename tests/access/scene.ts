@@ -125,7 +125,8 @@ class ShowingClient extends RegistryClient {
 export async function storeOf(folder: string): Promise<Readonly<Record<string, string>>> {
   const found: Record<string, string> = {};
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    if (name === "audit") continue;
+    // What is being written has another name for a moment.
+    if (name === "audit" || name === "%temp") continue;
     const path = `${folder}/${name}`;
     if (!isDirectory) found[name] = digestOf(await Deno.readFile(path));
     else {for (const [below, digest] of Object.entries(await storeOf(path))) {

@@ -1,0 +1,31 @@
+const SECRET_KEY = /pass?w|secret|token"?\s*=|basic_auth|credential/i;
+
+/** A line for people, and for the log: what stands after the name of a secret, right or misspelt, is not shown. */
+export function maskLine(line: string): string {
+  const equals = line.indexOf("=");
+  if (equals < 0 || !SECRET_KEY.test(line.slice(0, equals + 1))) return line;
+  return line.slice(0, equals + 1) + line.slice(equals + 1).replaceAll(/[^\s"']/gu, "*");
+}
+
+/** Stands where a secret would. */
+const MASK = "***";
+
+/** A value of a configuration for people: settings that are named as secrets are, and what URLs carry of them, are not shown. */
+export function maskValue(value: unknown): unknown {
+  if (typeof value === "string") return maskUrl(value);
+  if (Array.isArray(value)) return value.map(maskValue);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, isSecret(key) ? MASK : maskValue(item)]),
+  );
+}
+
+/** The name of a file that holds a secret is none. */
+function isSecret(key: string): boolean {
+  return SECRET_KEY.test(`${key}=`) && !key.endsWith("_file");
+}
+
+function maskUrl(text: string): string {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return text;
+  return text.replace(/(\/\/)[^/?#]*@/, `$1${MASK}@`).replaceAll(/([?&][^=&#]*=)[^&#]+/g, `$1${MASK}`);
+}
