@@ -82,8 +82,9 @@ options.root = { type = "path", required = true, description = "Where." }\n`,
 
 Deno.test("loadConfig() without file and flags answers the defaults", async () => {
   await using folder = await Folder.create();
-  const { passwords, ...config } = await loadConfig({ cwd: folder.path });
+  const { passwords, roles, ...config } = await loadConfig({ cwd: folder.path });
   assertEquals([passwords.kind, passwords.options], ["auth", {}]);
+  assertEquals([roles.kind, roles.options], ["policy", { bindings: [] }]);
   assertEquals(config, {
     server: { bindAddress: "127.0.0.1", port: 5000, trustedProxies: [] },
     storage: {
@@ -96,6 +97,9 @@ Deno.test("loadConfig() without file and flags answers the defaults", async () =
       options: { root_dir: join(folder.path, "data") },
     },
     uploads: { idleTimeoutMs: 86_400_000, openMax: 1000, stallTimeoutMs: 60_000 },
+    schedule: { gc: "17 * * * *", retention: "off", scrub: "off", timezone: "UTC" },
+    garbage: { graceMs: 3_600_000 },
+    jobs: { resume: true, keep: 500, leaseLifetimeMs: 30_000 },
     log: { level: "info" },
     audit: { keepMs: 7_776_000_000, eventsMax: 1_000_000 },
     access: {
