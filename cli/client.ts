@@ -2,7 +2,7 @@
 
 import type { GlobalFlags } from "./frame.ts";
 import { Misuse } from "./misuse.ts";
-import { list, object, optional, type Shape, type Shaped, text } from "./shape.ts";
+import { type Absent, list, object, optional, type Shape, type Shaped, text } from "./shape.ts";
 import { findTarget, requireSafe, type Target } from "./target.ts";
 
 /** What is asked of a server. */
@@ -93,17 +93,17 @@ export async function askList<Name extends string, T>(
   },
 ): Promise<readonly T[]> {
   const shape = object({ next: optional(text), [name]: list(item) }) as Shape<
-    { readonly next: string | undefined } & Readonly<Record<Name, readonly T[]>>
+    { readonly next: string | Absent } & Readonly<Record<Name, readonly T[]>>
   >;
   const items: T[] = [];
   let last: string | undefined;
   do {
     const page = await client.ask({ path, query: { ...query, n: PAGE_ITEMS, last }, shape });
     items.push(...page[name]);
-    if (items.length > LIST_ITEMS_MAX || (page.next !== undefined && page[name].length === 0)) {
+    if (items.length > LIST_ITEMS_MAX || (page.next && page[name].length === 0)) {
       throw new Error(`Cannot list: ${client.origin} does not come to an end`);
     }
-    last = page.next;
+    last = page.next ?? undefined;
   } while (last !== undefined);
   return items;
 }

@@ -2,20 +2,20 @@
 
 import { dirname, join } from "node:path";
 import { Misuse } from "./misuse.ts";
-import { dictionary, flag, object, optional, type Shaped, text } from "./shape.ts";
+import { dictionary, flag, object, omittable, type Shaped, text } from "./shape.ts";
 
 const CONTEXT = object({
   server: text,
-  username: optional(text),
-  password: optional(text),
+  username: omittable(text),
+  password: omittable(text),
   /** Files of PEM. */
-  ca: optional(text),
-  certificate: optional(text),
-  key: optional(text),
-  insecure_http: optional(flag),
+  ca: omittable(text),
+  certificate: omittable(text),
+  key: omittable(text),
+  insecure_http: omittable(flag),
 });
 
-const CONTEXTS = object({ current: optional(text), contexts: dictionary(CONTEXT) });
+const CONTEXTS = object({ current: omittable(text), contexts: dictionary(CONTEXT) });
 
 /** A server, and who one is there. */
 export type Context = Partial<Shaped<typeof CONTEXT>> & { readonly server: string };

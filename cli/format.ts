@@ -1,6 +1,7 @@
 /** How sizes, times, digests and whole answers read. */
 
 import { harmless, outputColumns, paint, write, writeJson } from "./output.ts";
+import type { Absent } from "./shape.ts";
 import { type Cell, formatTable, widthOf, wrap } from "./table.ts";
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
@@ -17,9 +18,14 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/** The same, of a size that may not be known. */
+export function formatSize(bytes: number | Absent): string {
+  return bytes === undefined || bytes === null ? "" : formatBytes(bytes);
+}
+
 /** `2025-03-31 22:00:05Z`; what is no time is shown as it is. */
-export function formatTime(time: string | undefined): string {
-  if (time === undefined) return "";
+export function formatTime(time: string | Absent): string {
+  if (time === undefined || time === null) return "";
   const ms = Date.parse(time);
   return Number.isNaN(ms) ? time : new Date(ms).toISOString().replace("T", " ").replace(/\.\d+Z$/, "Z");
 }
@@ -43,9 +49,9 @@ export function shortDigest(digest: string): string {
   return digest.replace(/^([a-z0-9+._-]+:[0-9a-zA-Z=_-]{12})[^]*$/, "$1");
 }
 
-/** What is known of something: names, and what they are. What is `undefined` is left out. */
-export function formatFacts(facts: readonly (readonly [string, string | undefined])[]): string {
-  const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined && fact[1] !== "");
+/** What is known of something: names, and what they are. What is not known is left out. */
+export function formatFacts(facts: readonly (readonly [string, string | Absent])[]): string {
+  const known = facts.flatMap(([name, value]) => value ? [[name, value] as const] : []);
   const width = Math.max(0, ...known.map(([name]) => widthOf(harmless(name)))) + 2;
   return known.map(([name, value]) => {
     const label = harmless(name);

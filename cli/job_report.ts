@@ -31,9 +31,7 @@ export function formatJob(job: Job): string {
     [
       "progress",
       progress &&
-      `${progress.phase} ${progress.done}${
-        progress.total === undefined ? "" : `/${progress.total}`
-      } ${progress.unit}`,
+      `${progress.phase} ${progress.done}${progress.total ? `/${progress.total}` : ""} ${progress.unit}`,
     ],
   ]);
 }

@@ -3,15 +3,16 @@
 import process from "node:process";
 import { formatBytes, formatDuration } from "./format.ts";
 import { harmless, writeNote } from "./output.ts";
+import type { Absent } from "./shape.ts";
 import { clip } from "./table.ts";
 
 /** How far it is. */
 export interface Progress {
   readonly phase: string;
   readonly done: number;
-  readonly total?: number | undefined;
+  readonly total?: number | Absent;
   readonly unit: string;
-  readonly bytes?: number | undefined;
+  readonly bytes?: number | Absent;
 }
 
 /** Shows progress until it is disposed of. */
@@ -84,7 +85,7 @@ function openLines(label: string): ProgressView {
 }
 
 function formatBar({ done, total }: Progress): string {
-  if (total === undefined || total <= 0) return "";
+  if (!total || total <= 0) return "";
   const share = Math.min(1, Math.max(0, done / total));
   const full = Math.round(share * BAR_COLUMNS);
   return `${"█".repeat(full)}${"░".repeat(BAR_COLUMNS - full)} ${Math.floor(share * 100)}% `;
@@ -97,14 +98,14 @@ interface Pace {
 }
 
 function formatState({ phase, done, total, unit, bytes }: Progress, pace: Pace | undefined): string {
-  const counted = total === undefined ? `${done}` : `${done}/${total}`;
+  const counted = !total ? `${done}` : `${done}/${total}`;
   const parts = [`${harmless(phase)} ${counted} ${harmless(unit)}`];
-  if (bytes !== undefined) parts.push(formatBytes(bytes));
+  if (bytes) parts.push(formatBytes(bytes));
   if (pace) {
     parts.push(
       pace.bytesPerS > 0 ? `${formatBytes(pace.bytesPerS)}/s` : `${formatRate(pace.unitsPerS)}/s`,
     );
-    const restS = total === undefined ? Infinity : (total - done) / pace.unitsPerS;
+    const restS = !total ? Infinity : (total - done) / pace.unitsPerS;
     if (Number.isFinite(restS) && restS > 0) parts.push(`${formatDuration(restS)} left`);
   }
   return parts.join(", ");

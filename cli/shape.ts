@@ -23,8 +23,16 @@ export const flag: Shape<boolean> = primitive("true or false", (value) => typeof
 /** Whatever JSON can say. */
 export const anything: Shape<unknown> = { problem: () => undefined };
 
+/** Nothing, as JSON says it. */
+export type Absent = null | undefined;
+
+/** What may be left out. */
+export function omittable<T>(shape: Shape<T>): Shape<T | undefined> {
+  return { problem: (value, at) => value === undefined ? undefined : shape.problem(value, at) };
+}
+
 /** What may be missing, or `null`. */
-export function optional<T>(shape: Shape<T>): Shape<T | undefined> {
+export function optional<T>(shape: Shape<T>): Shape<T | Absent> {
   return {
     problem: (value, at) => value === undefined || value === null ? undefined : shape.problem(value, at),
   };

@@ -108,16 +108,16 @@ async function askEvents(client: Client, query: Query, limit: number): Promise<r
     const n = String(Math.min(PAGE_MAX, limit - events.length));
     const page = await client.ask({ path: "/admin/v1/audit", query: { ...query, n, last }, shape: EVENTS });
     events.push(...page.events);
-    last = page.events.length > 0 ? page.next : undefined;
+    last = (page.events.length > 0 && page.next) || undefined;
   } while (last !== undefined && events.length < limit);
   return events.slice(0, limit);
 }
 
 function show(event: Event, { json }: GlobalFlags): void {
   if (json) return writeJsonLine(event);
-  const { at, action, target = "", outcome } = event;
+  const { at, action, target, outcome } = event;
   const lines = wrap(
-    harmless(`${formatTime(at)}  ${outcome}  ${nameOf(event)}  ${action}  ${target}`),
+    harmless(`${formatTime(at)}  ${outcome}  ${nameOf(event)}  ${action}  ${target ?? ""}`),
     outputColumns(),
   );
   write(

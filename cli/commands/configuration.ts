@@ -50,9 +50,9 @@ export async function reloadConfig(flags: DeleteFlags): Promise<number> {
 function showProblems(problems: Shaped<typeof PROBLEMS>): void {
   writeError(`The server goes on as before: ${count(problems.length, "problem")}`);
   for (const { file, line, column, key, message } of problems) {
-    const place = [file, line, column].filter((part) => part !== undefined).join(":");
+    const place = [file, line, column].filter((part) => part !== undefined && part !== null).join(":");
     writeError(
-      harmless([place, key, message].filter((part) => part !== undefined && part !== "").join(": ")),
+      harmless([place, key, message].filter(Boolean).join(": ")),
     );
   }
 }

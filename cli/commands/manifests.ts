@@ -1,45 +1,56 @@
 import { openClient, pathOf } from "../client.ts";
-import { formatBytes, formatFacts, shortDigest } from "../format.ts";
+import { formatFacts, formatSize, shortDigest } from "../format.ts";
 import type { GlobalFlags } from "../frame.ts";
 import { harmless, outputColumns, paint, write, writeJson } from "../output.ts";
-import { dictionary, flag, list, nested, number, object, optional, type Shape, text } from "../shape.ts";
+import {
+  type Absent,
+  dictionary,
+  flag,
+  list,
+  nested,
+  number,
+  object,
+  optional,
+  type Shape,
+  text,
+} from "../shape.ts";
 import { clip, widthOf } from "../table.ts";
 
 interface Descriptor {
   readonly digest: string;
-  readonly media_type?: string | undefined;
-  readonly size?: number | undefined;
+  readonly media_type: string | Absent;
+  readonly size: number | Absent;
 }
 
 interface Child extends Descriptor {
-  readonly platform?: Platform | undefined;
-  readonly missing?: boolean | undefined;
-  readonly manifest?: Tree | undefined;
+  readonly platform: Platform | Absent;
+  readonly missing: boolean | Absent;
+  readonly manifest: Tree | Absent;
 }
 
 interface Platform {
-  readonly os?: string | undefined;
-  readonly architecture?: string | undefined;
-  readonly variant?: string | undefined;
+  readonly os: string | Absent;
+  readonly architecture: string | Absent;
+  readonly variant: string | Absent;
 }
 
 /** A manifest with all that belongs to it. */
 interface Tree extends Descriptor {
-  readonly tags?: readonly string[] | undefined;
-  readonly artifact_type?: string | undefined;
-  readonly annotations?: Readonly<Record<string, string>> | undefined;
-  readonly config?: Descriptor | undefined;
-  readonly layers?: readonly Descriptor[] | undefined;
-  readonly manifests?: readonly Child[] | undefined;
-  readonly referrers?: readonly Tree[] | undefined;
-  readonly total_size?: number | undefined;
+  readonly tags: readonly string[] | Absent;
+  readonly artifact_type: string | Absent;
+  readonly annotations: Readonly<Record<string, string>> | Absent;
+  readonly config: Descriptor | Absent;
+  readonly layers: readonly Descriptor[] | Absent;
+  readonly manifests: readonly Child[] | Absent;
+  readonly referrers: readonly Tree[] | Absent;
+  readonly total_size: number | Absent;
 }
 
 /** A line of the drawing, and what hangs below it. */
 interface Branch {
   readonly name: string;
   readonly digest?: string;
-  readonly size?: number | undefined;
+  readonly size?: number | Absent;
   readonly note?: string | undefined;
   readonly isBad?: boolean;
   readonly branches: readonly Branch[];
@@ -82,14 +93,14 @@ export async function showManifest(
     writeJson(tree);
     return 0;
   }
-  const { digest, media_type, artifact_type, tags = [], annotations = {}, total_size } = tree;
+  const { digest, media_type, artifact_type, tags, annotations, total_size } = tree;
   write(formatFacts([
     ["digest", digest],
     ["media type", media_type],
     ["artifact type", artifact_type],
-    ["tags", tags.join(", ")],
-    ["in all", total_size === undefined ? undefined : formatBytes(total_size)],
-    ...Object.entries(annotations),
+    ["tags", tags?.join(", ")],
+    ["in all", formatSize(total_size)],
+    ...Object.entries(annotations ?? {}),
   ]));
   write(`\n${drawTree(branchOf(tree, { name: nameOf(tree) }))}`);
   return 0;
@@ -99,7 +110,7 @@ function branchOf(
   tree: Tree,
   { name, note }: { readonly name: string; readonly note?: string | undefined },
 ): Branch {
-  const { digest, size, config, layers = [], manifests = [], referrers = [] } = tree;
+  const { digest, size, config, layers, manifests, referrers } = tree;
   const leaf = (name: string, item: Descriptor): Branch => ({
     name,
     digest: item.digest,
@@ -113,10 +124,12 @@ function branchOf(
     size,
     note,
     branches: [
-      ...manifests.map(childBranch),
+      ...(manifests ?? []).map(childBranch),
       ...(config ? [leaf("config", config)] : []),
-      ...layers.map((layer, index) => leaf(`layer ${index + 1}`, layer)),
-      ...(referrers.length > 0 ? [{ name: "referrers", branches: referrers.map(referrerBranch) }] : []),
+      ...(layers ?? []).map((layer, index) => leaf(`layer ${index + 1}`, layer)),
+      ...(referrers && referrers.length > 0
+        ? [{ name: "referrers", branches: referrers.map(referrerBranch) }]
+        : []),
     ],
   };
 }
@@ -137,12 +150,12 @@ function nameOf({ manifests, media_type }: Tree): string {
 }
 
 function formatPlatform({ os, architecture, variant }: Platform): string {
-  return [os, architecture, variant].filter((part) => part !== undefined && part !== "").join("/") ||
+  return [os, architecture, variant].filter(Boolean).join("/") ||
     "any platform";
 }
 
 /** The word of a media type that tells it from others. */
-function shortType(type: string | undefined): string {
+function shortType(type: string | Absent): string {
   const [, word] =
     /^application\/vnd\.(?:oci|docker)\.(?:image\.|distribution\.|container\.)?(.+)$/.exec(type ?? "") ?? [];
   return (word ?? type ?? "").replace(/\.v\d(?=\.|\+|$)/, "").replace(/^rootfs\./, "").replace(/\+json$/, "");
@@ -166,7 +179,7 @@ function drawTree(root: Branch): string {
       (digest === undefined ? "" : harmless(shortDigest(digest)).slice(0, DIGEST_COLUMNS)).padEnd(
         DIGEST_COLUMNS,
       ),
-      (size === undefined ? "" : formatBytes(size)).padStart(SIZE_COLUMNS),
+      formatSize(size).padStart(SIZE_COLUMNS),
     ].join("  ");
     const room = columns - widthOf(fixed) - 2;
     const end = note !== "" && room > 3

@@ -2,7 +2,17 @@ import { openClient, pathOf } from "../client.ts";
 import { formatFacts, formatTime, showTable } from "../format.ts";
 import type { GlobalFlags } from "../frame.ts";
 import { write, writeJson } from "../output.ts";
-import { anything, dictionary, list, number, object, optional, type Shaped, text } from "../shape.ts";
+import {
+  type Absent,
+  anything,
+  dictionary,
+  list,
+  number,
+  object,
+  optional,
+  type Shaped,
+  text,
+} from "../shape.ts";
 import { type Cell, formatTable } from "../table.ts";
 
 const LATENCY = object({ p50: optional(number), p99: optional(number), max: optional(number) });
@@ -40,7 +50,7 @@ export async function listPlugins(flags: GlobalFlags): Promise<number> {
     json: flags.json,
     headings: ["plugin", "kind", "may touch", "state", "calls", "failed", "p99 ms", "restarts"],
     rows: answer.plugins.map((plugin) => [
-      plugin.version === undefined ? plugin.name : [plugin.name, plugin.version],
+      plugin.version ? [plugin.name, plugin.version] : plugin.name,
       [plugin.kind, plugin.isolation],
       formatPermissions(plugin.permissions),
       (plugin.state === "running" ? plugin.state : { text: plugin.state, tone: "bad" }) as Cell,
@@ -62,8 +72,8 @@ export async function showPlugin(name: string, flags: GlobalFlags): Promise<numb
     return 0;
   }
   write(formatFacts(factsOf(plugin)));
-  const { methods = [] } = plugin;
-  if (methods.length === 0) return 0;
+  const { methods } = plugin;
+  if (!methods || methods.length === 0) return 0;
   const rows = methods.map(({ name, calls, failures, latency_ms }) => [
     name,
     String(calls),
@@ -76,7 +86,7 @@ export async function showPlugin(name: string, flags: GlobalFlags): Promise<numb
   return 0;
 }
 
-function factsOf(plugin: Shaped<typeof PLUGIN>): (readonly [string, string | undefined])[] {
+function factsOf(plugin: Shaped<typeof PLUGIN>): (readonly [string, string | Absent])[] {
   const { latency_ms: latency } = plugin;
   return [
     ["plugin", plugin.name],
@@ -108,8 +118,8 @@ function formatPermissions(permissions: Readonly<Record<string, unknown>>): stri
   return granted.length > 0 ? granted : ["nothing"];
 }
 
-function formatMs(ms: number | undefined): string {
-  if (ms === undefined) return "-";
+function formatMs(ms: number | Absent): string {
+  if (ms === undefined || ms === null) return "-";
   return ms < 10 ? ms.toFixed(2) : String(Math.round(ms));
 }
 

@@ -1,6 +1,6 @@
 import { askList, openClient, pathOf } from "../client.ts";
 import { requireConsent } from "../consent.ts";
-import { formatBytes, formatFacts, formatTime, showTable } from "../format.ts";
+import { formatBytes, formatFacts, formatSize, formatTime, showTable } from "../format.ts";
 import type { DeleteFlags, GlobalFlags } from "../frame.ts";
 import { count, harmless, write, writeJson } from "../output.ts";
 import { anything, dictionary, flag, list, number, object, optional, type Shaped, text } from "../shape.ts";
@@ -125,12 +125,11 @@ export async function showUsage(flags: GlobalFlags): Promise<number> {
 }
 
 function totalsOf({ bytes, bytes_not_deduplicated, blobs, ...total }: Shaped<typeof USAGE>["total"]) {
-  const size = (bytes: number | undefined) => bytes === undefined ? undefined : formatBytes(bytes);
   return [
     ["on disk", `${formatBytes(bytes)} in ${count(blobs, "blob")}`],
     ["without deduplication", formatBytes(bytes_not_deduplicated)],
-    ["uploads under way", size(total.uploads_bytes)],
-    ["garbage", size(total.garbage_bytes)],
+    ["uploads under way", formatSize(total.uploads_bytes)],
+    ["garbage", formatSize(total.garbage_bytes)],
   ] as const;
 }
 

@@ -29,11 +29,11 @@ export async function showStatus(flags: GlobalFlags): Promise<number> {
   const { last_error } = config ?? {};
   write(formatFacts([
     ["server", client.origin],
-    ["version", `sreg ${status.version}${status.deno === undefined ? "" : `, Deno ${status.deno}`}`],
+    ["version", `sreg ${status.version}${status.deno ? `, Deno ${status.deno}` : ""}`],
     ["up for", `${formatDuration(status.uptime_s)}, since ${formatTime(status.started_at)}`],
     ["listens at", status.listen?.join(", ")],
     ["storage", storage && `${storage.plugin}, ${storage.reachable ? "reachable" : "NOT REACHABLE"}`],
-    ["repositories", status.repositories === undefined ? undefined : String(status.repositories)],
+    ["repositories", String(status.repositories ?? "")],
     ["running job", status.running_job ?? "none"],
     [
       "configuration",

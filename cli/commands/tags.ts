@@ -1,6 +1,6 @@
 import { askList, openClient, pathOf } from "../client.ts";
 import { agrees } from "../consent.ts";
-import { formatBytes, formatFacts, formatTime, shortDigest, showTable } from "../format.ts";
+import { formatFacts, formatSize, formatTime, shortDigest, showTable } from "../format.ts";
 import type { DeleteFlags, GlobalFlags } from "../frame.ts";
 import { harmless, write, writeError, writeJson } from "../output.ts";
 import { list, number, object, optional, text } from "../shape.ts";
@@ -36,7 +36,7 @@ export async function listTags(repository: string, flags: GlobalFlags): Promise<
     rows: tags.map(({ tag, digest, size, pushed_at, last_pulled_at }) => [
       tag,
       shortDigest(digest),
-      size === undefined ? "" : formatBytes(size),
+      formatSize(size),
       formatTime(pushed_at),
       formatTime(last_pulled_at) || "never",
     ]),
@@ -59,7 +59,7 @@ export async function showTag({ repository, tag }: Named, flags: GlobalFlags): P
     ["tag", `${repository}:${found.tag}`],
     ["digest", found.digest],
     ["media type", found.media_type],
-    ["size", found.size === undefined ? undefined : formatBytes(found.size)],
+    ["size", formatSize(found.size)],
     ["pushed", formatTime(found.pushed_at)],
     ["last pull", formatTime(found.last_pulled_at) || "never"],
   ]));
