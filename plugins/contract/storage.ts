@@ -8,7 +8,7 @@
  * **Order** is the ascending byte order of the whole key.
  *
  * **Atomic and durable.** When `put`, `move` and `delete` answer, their effect survives `kill -9` and a power cut; a
- * reader sees all of it or nothing. `append` promises neither: its bytes become durable with the `move` that follows.
+ * reader sees all of it or nothing. With `lasting: false` a power cut may undo it, `kill -9` may not. `append` promises neither: its bytes become durable with the `move` that follows.
  *
  * **Visible at once.** What a verb has answered, every later call sees.
  *
@@ -52,8 +52,14 @@ export interface ByteSpan {
   readonly length: number;
 }
 
+/** How a change is made. */
+export interface ChangeOptions {
+  /** The answer need not wait until the change survives a power cut: for what can be done again. Order is kept for readers only. */
+  readonly lasting?: false;
+}
+
 /** What must hold for a `put`; at most one of them. */
-export interface PutCondition {
+export interface PutCondition extends ChangeOptions {
   /** Only where no object is. */
   readonly ifAbsent?: true;
   /** Only over the object that has this etag. */
@@ -61,7 +67,7 @@ export interface PutCondition {
 }
 
 /** What must hold for a `delete`. */
-export interface DeleteCondition {
+export interface DeleteCondition extends ChangeOptions {
   /** Only the object that has this etag. */
   readonly ifMatch?: string;
 }
@@ -109,7 +115,7 @@ export interface Storage {
    * Renames an object, replacing what was at `to`. Answers `false` where `from` does not exist. Where the bytes that
    * were appended cannot be made durable it fails, and the object is gone: a second try could take lost bytes for good.
    */
-  move(from: string, to: string): Promise<boolean>;
+  move(from: string, to: string, options?: ChangeOptions): Promise<boolean>;
 
   /** Removes an object. Answers `false` where there was none. A condition that does not hold: `conflict`. */
   delete(key: string, condition?: DeleteCondition): Promise<boolean>;

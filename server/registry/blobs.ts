@@ -94,7 +94,7 @@ export class Blobs {
         await this.#links.pardon(name, digest, condemned);
         throw error;
       }
-      if (await this.#links.remove(name, digest, condemned)) return true;
+      if (await this.#links.remove(name, digest, { condemned })) return true;
     }
   }
 

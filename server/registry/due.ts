@@ -1,4 +1,4 @@
-import type { Storage } from "../../plugins/contract/storage.ts";
+import type { ChangeOptions, Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { dueBytesKey, dueKey } from "./keys.ts";
@@ -21,8 +21,8 @@ export class Due {
   }
 
   /** Has it looked at whether any repository has the blob. */
-  async addBytes(digest: Digest): Promise<void> {
-    await this.#storage.put(dueBytesKey(digest), mark());
+  async addBytes(digest: Digest, options: ChangeOptions = {}): Promise<void> {
+    await this.#storage.put(dueBytesKey(digest), mark(), options);
   }
 }
 

@@ -58,6 +58,7 @@ interface Candidate {
   readonly condemned: CondemnedLink | undefined;
 }
 
+const WITHOUT_WAITING = { lasting: false } as const;
 const PAGE = 10_000;
 const ASIDE_PAGE = 100;
 
@@ -73,7 +74,8 @@ const ASIDE_PAGE = 100;
  *    made one since finds no bytes and brings them back, or does so once they are brought back here. What is removed at last is
  *    the one object aside, so that bytes that are uploaded meanwhile are out of reach.
  *
- * A crash leaves what was not finished on the due lists.
+ * A crash leaves what was not finished on the due lists. Nothing waits until it survives a power cut: that may bring back what was
+ * garbage, or have a scrub find it, but takes nothing that is needed.
  */
 export class Garbage {
   readonly #storage: Storage;
@@ -168,7 +170,7 @@ export class Garbage {
     if (run.dryRun) return await this.#tell(name, digest, run);
     if (!condemned) {
       if (await this.#links.condemn(name, digest)) run.report.condemned++;
-    } else if (await this.#links.remove(name, digest, condemned)) {
+    } else if (await this.#links.remove(name, digest, { condemned, ...WITHOUT_WAITING })) {
       run.report.unlinked++;
       await this.#strike(dueKey(name, digest), entry, run);
     }
@@ -199,13 +201,13 @@ export class Garbage {
 
   async #judgeBlob(digest: Digest, { report }: Run): Promise<void> {
     if (!await this.#hasHolder(digest)) {
-      await this.#storage.move(blobKey(digest), asideKey(digest, crypto.randomUUID()));
+      await this.#storage.move(blobKey(digest), asideKey(digest, crypto.randomUUID()), WITHOUT_WAITING);
     }
     for (const key of await this.#storage.list(asidePrefix(digest), { limit: ASIDE_PAGE })) {
       const facts = await this.#storage.stat(key);
       if (await this.#hasHolder(digest)) {
-        await this.#storage.move(key, blobKey(digest));
-      } else if (await this.#storage.delete(key)) {
+        await this.#storage.move(key, blobKey(digest), WITHOUT_WAITING);
+      } else if (await this.#storage.delete(key, WITHOUT_WAITING)) {
         report.blobs++;
         report.bytes += facts?.size ?? 0;
       }
@@ -218,7 +220,7 @@ export class Garbage {
 
   /** Strikes an entry out, unless it was written again since it was read. */
   async #strike(key: string, etag: string, { dryRun }: Run): Promise<void> {
-    if (!dryRun) await unlessConflict(this.#storage.delete(key, { ifMatch: etag }));
+    if (!dryRun) await unlessConflict(this.#storage.delete(key, { ifMatch: etag, ...WITHOUT_WAITING }));
   }
 }
 

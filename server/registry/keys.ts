@@ -9,11 +9,12 @@
  * repositories/<name>/_tags/<tag>                               … this tag; see `tags.ts`
  * repositories/<name>/_tagged/<algorithm>/<hex>/<tag>           the tag points, or pointed, to this manifest
  * repositories/<name>/_referrers/<subject, 2 parts>/<digest, 2> this manifest's subject; its descriptor, JSON
+ * repositories/<name>/_history/<tag>/<time, newest first>-<id>  the tag was about to be set or deleted; JSON, see `tag_history.ts`
  * uploads/<name>!/<upload>                                      the bytes that have arrived
  * deletions/<name>!/<algorithm>/<hex>                           this manifest is being deleted; JSON
  * due/<name>!/<algorithm>/<hex>                                 the repository may need this blob no more; see `due.ts`
  * due_bytes/<algorithm>/<hex>                                   no repository may need this blob any more
- * aside/<algorithm>/<hex>/<id>                                  bytes of a blob, taken aside; see `garbage.ts`
+ * aside/<algorithm>/<hex>.<id>                                  bytes of a blob, taken aside; see `garbage.ts`
  * pulls/<name>!/<id>                                            when what was last pulled, JSON; see `pulls.ts`
  * ```
  *
@@ -24,7 +25,8 @@
  *
  * What may be believed: a repository has a blob while both its link and the bytes are there. A manifest is
  * written after all that it refers to, a tag after its manifest. The rest (`_tagged`, `_referrers`) is written before what
- * it belongs to, and counts only while that is there.
+ * it belongs to, and counts only while that is there. So is an entry of `_history`, which says by itself only that somebody
+ * was about to do something: those that are newer than the one that made the tag what it is did not come to that.
  *
  * @module
  */
@@ -91,6 +93,29 @@ export function taggedKey(name: RepositoryName, digest: Digest, tag: Tag): strin
   return taggedPrefix(name, digest) + tag;
 }
 
+const HISTORY_DIGITS = 14;
+const HISTORY_TIME_MAX = 16 ** HISTORY_DIGITS / 8 - 1;
+
+/** `tag` left out: of all tags of the repository. */
+export function historyPrefix(name: RepositoryName, tag?: Tag): string {
+  return `repositories/${name}/_history/${tag === undefined ? "" : `${tag}/`}`;
+}
+
+/** `timeUs`: microseconds since the epoch. What is newer comes first. */
+export function historyKey(
+  name: RepositoryName,
+  tag: Tag,
+  { timeUs, id }: { readonly timeUs: number; readonly id: string },
+): string {
+  const time = (HISTORY_TIME_MAX - timeUs).toString(16).padStart(HISTORY_DIGITS, "0");
+  return `${historyPrefix(name, tag)}${time}-${id}`;
+}
+
+/** The time of an entry of the history, in microseconds since the epoch. */
+export function historyTime(key: string): number {
+  return HISTORY_TIME_MAX - parseInt(lastPart(key).slice(0, HISTORY_DIGITS), 16);
+}
+
 export function referrersPrefix(name: RepositoryName, subject: Digest): string {
   return `repositories/${name}/_referrers/${path(subject)}/`;
 }
@@ -134,7 +159,7 @@ export function dueBytesKey(digest: Digest): string {
 export const ASIDE_PREFIX = "aside/";
 
 export function asidePrefix(digest: Digest): string {
-  return `${ASIDE_PREFIX}${path(digest)}/`;
+  return `${ASIDE_PREFIX}${path(digest)}.`;
 }
 
 export function asideKey(digest: Digest, id: string): string {
@@ -160,6 +185,16 @@ export function lastPart(key: string): string {
 export function lastDigest(key: string): Digest | undefined {
   const digest = key.split("/").slice(-2).join(":");
   return isDigest(digest) ? digest : undefined;
+}
+
+/** What the keys of a blob and of all links to it have in common: text that sorts alike in both. */
+export function sharedPath(key: string): string {
+  return key.split("/", 4).slice(1).join("/");
+}
+
+/** The repository of a link. */
+export function linkedName(key: string): RepositoryName {
+  return key.slice(LINKS_PREFIX.length + sharedPath(key).length + 1, -1) as RepositoryName;
 }
 
 /** The name between `prefix` and the next `!`. */

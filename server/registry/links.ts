@@ -1,4 +1,4 @@
-import type { Storage } from "../../plugins/contract/storage.ts";
+import type { ChangeOptions, Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { unlessConflict } from "./conditions.ts";
@@ -58,15 +58,20 @@ export class Links {
     for (;;) {
       const value = await this.#storage.get(key);
       if (!value) return undefined;
-      const changed = await unlessConflict(this.#storage.put(key, text, { ifMatch: value.etag }));
+      const put = this.#storage.put(key, text, { ifMatch: value.etag, lasting: false });
+      const changed = await unlessConflict(put);
       if (changed) return { etag: changed.etag, sinceMs: Date.now() };
     }
   }
 
   /** Removes the link where it is condemned as it was. The bytes are looked at later. Answers whether it was. */
-  async remove(name: RepositoryName, digest: Digest, condemned: CondemnedLink): Promise<boolean> {
-    await this.#due.addBytes(digest);
-    const removed = this.#storage.delete(linkKey(name, digest), { ifMatch: condemned.etag });
+  async remove(
+    name: RepositoryName,
+    digest: Digest,
+    { condemned, ...options }: ChangeOptions & { readonly condemned: CondemnedLink },
+  ): Promise<boolean> {
+    await this.#due.addBytes(digest, options);
+    const removed = this.#storage.delete(linkKey(name, digest), { ...options, ifMatch: condemned.etag });
     return await unlessConflict(removed) ?? false;
   }
 

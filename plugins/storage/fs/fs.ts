@@ -14,6 +14,7 @@ import type { CreatePlugin } from "../../contract/plugin.ts";
 import {
   type Bytes,
   type ByteSpan,
+  type ChangeOptions,
   type DeleteCondition,
   type ListPage,
   type Location,
@@ -105,7 +106,7 @@ class FsStorage implements Storage {
         return this.#createEmpty(key);
       });
       if (!isDone) await this.#replace(key, bytes, condition);
-      await this.#tree.sync(directoryOf(key));
+      if (condition.lasting !== false) await this.#tree.sync(directoryOf(key));
       return { etag: etagOf(bytes) };
     });
   }
@@ -122,18 +123,18 @@ class FsStorage implements Storage {
     });
   }
 
-  move(from: string, to: string): Promise<boolean> {
+  move(from: string, to: string, { lasting }: ChangeOptions = {}): Promise<boolean> {
     return this.#attempt(`move to ${to}`, from, async () => {
       const source = this.#paths.file(from);
       const target = this.#paths.file(to);
       if (!this.#tree.stat(from)) return false;
-      await this.#makeDurable(from);
+      await this.#settle(from, { lasting });
       const left = this.#tree.alone(() => {
         if (!this.#tree.stat(from)) return undefined;
         return this.#tree.move(from, to, () => Deno.renameSync(source, target));
       });
       if (left === undefined) return false;
-      await Promise.all([this.#tree.sync(directoryOf(to)), this.#tree.sync(left)]);
+      if (lasting !== false) await Promise.all([this.#tree.sync(directoryOf(to)), this.#tree.sync(left)]);
       return true;
     });
   }
@@ -146,7 +147,7 @@ class FsStorage implements Storage {
         return this.#tree.remove(key, () => Deno.removeSync(this.#paths.file(key)));
       });
       if (left === undefined) return false;
-      await this.#tree.sync(left);
+      if (condition.lasting !== false) await this.#tree.sync(left);
       return true;
     });
   }
@@ -210,7 +211,7 @@ class FsStorage implements Storage {
     try {
       using file = this.#tree.alone(() => openLocked(temporary));
       writeWhole(file, bytes);
-      await file.syncData();
+      if (condition.lasting !== false) await file.syncData();
       this.#tree.alone(() => {
         this.#check(key, condition);
         this.#tree.insert(key, () => Deno.renameSync(temporary, path));
@@ -221,12 +222,13 @@ class FsStorage implements Storage {
     }
   }
 
-  /** Makes the bytes of an object that grew by `append` durable, and its time of modification now. */
-  async #makeDurable(key: string): Promise<void> {
+  /** Makes the time of an object's modification now, and the bytes that it grew by with `append` durable. */
+  async #settle(key: string, { lasting }: { readonly lasting: false | undefined }): Promise<void> {
     const path = this.#paths.file(key);
     using file = Deno.openSync(path, { write: true });
     const now = new Date();
     file.utimeSync(now, now);
+    if (lasting === false) return;
     try {
       await file.sync();
     } catch (error) {
