@@ -103,7 +103,7 @@ function assertOrder(calls: readonly SystemCall[], groups: readonly (readonly st
 
 Deno.test({
   name:
-    "put, move and delete are answered after the fsyncs that make them survive a power cut (needs strace)",
+    "put, move and delete are answered after the fsyncs that make them survive a power cut, if they must (needs strace)",
   ignore: !hasProgram("strace"),
   fn: async (t) => {
     const calls = await trace({
@@ -115,6 +115,9 @@ Deno.test({
       move: `await storage.move("up/x", "blobs/x")`,
       delete: `await storage.delete("a/b/c")`,
       prune: `await storage.delete("a/b/d")`,
+      passing: `await storage.put("p", bytes("1"), { lasting: false });
+        await storage.move("p", "q", { lasting: false });
+        await storage.delete("q", { lasting: false })`,
       refuse: `await storage.put("blobs/x", bytes("2"), { ifAbsent: true }).catch(() => {})`,
     });
     const steps: Readonly<Record<string, readonly (readonly string[])[]>> = {
@@ -135,6 +138,7 @@ Deno.test({
       ]],
       delete: [["unlink a/b/c"], ["rmdir a/b"], ["fsync a/b"]],
       prune: [["unlink a/b/d"], ["rmdir a/b"], ["rmdir a"], ["fsync ."]],
+      passing: [["create %temp/file"], ["rename %temp/file p"], ["rename p q"], ["unlink q"]],
       refuse: [],
     };
     for (const [step, groups] of Object.entries(steps)) {

@@ -21,6 +21,25 @@ import {
 /** Clauses on callers that meet: of many at most one succeeds, and neighbours are not disturbed. */
 export const CONDITIONS: readonly StorageClause[] = [
   {
+    name: "put, move and delete do the same, on the same conditions, where they need not last",
+    run: async (storage) => {
+      const lasting = false;
+      const { etag } = await put(storage, "a", "one", { lasting });
+      await rejects(put(storage, "a", "two", { ifAbsent: true, lasting }), "conflict");
+      await rejects(storage.delete("a", { ifMatch: "another", lasting }), "conflict");
+      assert.deepEqual(
+        [await storage.move("a", "b", { lasting }), await storage.move("a", "c", { lasting })],
+        [
+          true,
+          false,
+        ],
+      );
+      assert.equal(await getText(storage, "b"), "one");
+      assert.equal(await storage.delete("b", { ifMatch: etag, lasting }), true);
+      assert.deepEqual(await all(storage), []);
+    },
+  },
+  {
     name: "put(ifAbsent) creates, and conflicts with what exists, which stays",
     run: async (storage) => {
       await put(storage, "a", "first", { ifAbsent: true });
