@@ -33,7 +33,15 @@ async function readTable(options: string, text: string): Promise<unknown> {
 
 Deno.test("readPluginFile() reads the least that a plugin says", async () => {
   const { options, folder: _, ...plugin } = await readPlugin(HEAD);
-  assertEquals(plugin, { name: "s3", kind: "storage", entry: "s3.ts", instances: false, permissions: {} });
+  assertEquals(plugin, {
+    name: "s3",
+    kind: "storage",
+    version: "1.0.0",
+    description: "",
+    entry: "s3.ts",
+    instances: false,
+    permissions: {},
+  });
   assertEquals(Object.keys(options.fields), []);
 });
 
