@@ -82,14 +82,15 @@ export function idPath(id: string): string {
   return `/admin/v1/identities/${encodeWord(id)}`;
 }
 
-/** All pages of a list, as if it were one. */
+/** All pages of a list, as if it were one; not many more than `limit` items, where there is one. */
 export async function askList<Name extends string, T>(
   client: Client,
-  { name, item, path, query = {} }: {
+  { name, item, path, query = {}, limit = Infinity }: {
     readonly name: Name;
     readonly item: Shape<T>;
     readonly path: string;
     readonly query?: Readonly<Record<string, string | undefined>>;
+    readonly limit?: number;
   },
 ): Promise<readonly T[]> {
   const shape = object({ next: optional(text), [name]: list(item) }) as Shape<
@@ -104,7 +105,7 @@ export async function askList<Name extends string, T>(
       throw new Error(`Cannot list: ${client.origin} does not come to an end`);
     }
     last = page.next ?? undefined;
-  } while (last !== undefined);
+  } while (last !== undefined && items.length < limit);
   return items;
 }
 
@@ -174,11 +175,7 @@ function readAnswer<T>(
   const value = parseJson(content);
   if (status < 200 || status >= 400) {
     const hint = status === 401 && !credentials ? "; sign in: sregctl login" : "";
-    throw new Refusal(
-      `Cannot ask ${origin}: ${status} ${explain(status, value, content)}${hint}`,
-      status,
-      value,
-    );
+    throw new Refusal(explain({ origin, status, value, content }) + hint, status, value);
   }
   if (!shape) return undefined as T;
   const problem = value === undefined ? "" : shape.problem(value, "");
@@ -190,13 +187,22 @@ function readAnswer<T>(
 const ERRORS = object({ errors: list(object({ message: text })) });
 const TEXT_SHOWN = 200;
 
-function explain(status: number, value: unknown, content: string): string {
-  if (value !== undefined && ERRORS.problem(value, "") === undefined) {
-    const { errors } = value as Shaped<typeof ERRORS>;
-    if (errors.length > 0) return errors.map(({ message }) => message).join("; ");
+/** What sreg says for itself is a whole sentence: "Cannot delete the role: it is built in". */
+function explain(
+  { origin, status, value, content }: {
+    readonly origin: string;
+    readonly status: number;
+    readonly value: unknown;
+    readonly content: string;
+  },
+): string {
+  const start = `Cannot ask ${origin}: ${status}`;
+  if (value === undefined || ERRORS.problem(value, "") !== undefined) {
+    if (status === 404) return `${start} it has no such API: is it sreg?`;
+    return `${start} ${content.trim().slice(0, TEXT_SHOWN) || "and says nothing more"}`;
   }
-  if (status === 404) return "it has no such API: is it sreg?";
-  return content.trim().slice(0, TEXT_SHOWN) || "and says nothing more";
+  const said = (value as Shaped<typeof ERRORS>).errors.map(({ message }) => message).join("; ");
+  return said.startsWith("Cannot ") ? `${said} (${status})` : `${start} ${said}`;
 }
 
 function parseJson(content: string): unknown {

@@ -2,7 +2,8 @@
 
 import { formatBytes, formatDuration, formatFacts, formatTime, shortDigest } from "./format.ts";
 import type { Job } from "./job.ts";
-import { write } from "./output.ts";
+import { harmless, write } from "./output.ts";
+import { flag, list, object, optional, type Shaped, text } from "./shape.ts";
 import { type Cell, formatTable } from "./table.ts";
 
 const ROWS_MAX = 1_000;
@@ -47,6 +48,41 @@ export async function formatReport(report: Readonly<Record<string, unknown>>): P
   return parts.filter((part) => part !== "").join("\n");
 }
 
+/** What a job found, as much of it as is there. */
+export async function formatEntries(job: Job, entries: readonly unknown[]): Promise<string> {
+  const rest = (job.lines ?? 0) - entries.length;
+  const end = rest > 0 ? `and ${rest} more: --json shows them\n` : "";
+  if (!isRecords(entries)) {
+    return `${entries.map((entry) => `${harmless(JSON.stringify(entry))}\n`).join("")}${end}`;
+  }
+  const areVerdicts = list(VERDICT).problem(entries, "") === undefined;
+  const table = areVerdicts
+    ? await formatVerdicts(entries as unknown as readonly Verdict[])
+    : await formatRecords(entries);
+  return table + end;
+}
+
+const VERDICT = object({
+  repository: text,
+  tag: optional(text),
+  digest: text,
+  kept: flag,
+  rule: optional(text),
+  reason: optional(text),
+});
+
+type Verdict = Shaped<typeof VERDICT>;
+
+/** What becomes of images, and why. */
+async function formatVerdicts(verdicts: readonly Verdict[]): Promise<string> {
+  const rows = verdicts.map(({ repository, tag, digest, kept, rule, reason }): readonly Cell[] => [
+    tag ? `${repository}:${tag}` : `${repository}@${shortDigest(digest)}`,
+    kept ? { text: "keep", tone: "good" } : { text: "delete", tone: "bad" },
+    [rule, reason].filter((line) => line !== undefined && line !== null),
+  ]);
+  return await formatTable(["image", "fate", "why"], rows);
+}
+
 /** A table of things that have about the same members. */
 export async function formatRecords(
   records: readonly Readonly<Record<string, unknown>>[],
@@ -55,7 +91,7 @@ export async function formatRecords(
   const shown = records.slice(0, ROWS_MAX);
   const names = columnsOf(shown);
   const rows = shown.map((record) => names.map((name): Cell => formatCell(name, record[name])));
-  const title = heading === undefined ? "" : `${heading}\n`;
+  const title = heading === undefined ? "" : `${harmless(heading)}\n`;
   const rest = records.length - shown.length;
   return `${title}${await formatTable(names.map(words), rows)}${
     rest > 0 ? `and ${rest} more (--json shows all)\n` : ""

@@ -20,10 +20,15 @@ export async function formatTable(
 ): Promise<string> {
   const { default: Table } = await import("cli-table3");
   const cells = rows.map((row) => row.map((cell) => textsOf(cell).map(harmless)));
-  const widths = fitWidths([headings.map((heading) => [heading]), ...cells], outputColumns());
+  const titles = headings.map((heading) => [harmless(heading)]);
+  const widths = fitWidths([titles, ...cells], outputColumns());
   const chars = Object.fromEntries([...LINES.map((line) => [line, ""]), ["middle", GAP]]);
   const table = new Table({ chars, style: NOTHING });
-  table.push(headings.map((heading) => paint(heading, "faint")));
+  table.push(
+    titles.map(([title], column) =>
+      wrap(title!, widths[column]!).map((line) => paint(line, "faint")).join("\n")
+    ),
+  );
   for (const [index, row] of cells.entries()) {
     table.push(row.map((texts, column) =>
       texts.flatMap((text) => wrap(text, widths[column]!))

@@ -3,7 +3,7 @@ import { requireConsent } from "../consent.ts";
 import { showDone } from "../format.ts";
 import type { DeleteFlags, GlobalFlags } from "../frame.ts";
 import { type Job, jobPath } from "../job.ts";
-import { formatRecords, isRecords, showReport } from "../job_report.ts";
+import { formatEntries, showReport } from "../job_report.ts";
 import { watchJob } from "../job_watch.ts";
 import { Misuse } from "../misuse.ts";
 import { harmless, paint, write, writeError, writeJson } from "../output.ts";
@@ -21,6 +21,9 @@ export interface ScrubFlags extends OrderFlags {
   readonly rehash?: true | undefined;
   readonly rate?: string | undefined;
 }
+
+const ENTRIES_SHOWN = 1_000;
+const JSON_ENTRIES_MAX = 100_000;
 
 const STARTED = object({ job: text });
 
@@ -113,16 +116,26 @@ async function finish(
 ): Promise<number> {
   const job = await watchJob(client, id);
   if (!job) return 1;
-  const lines = job.lines
-    ? await askList(client, { name: "lines", item: anything, path: jobPath(id, "lines") })
-    : [];
+  const entries = await askEntries(client, job, flags);
   if (flags.json) {
-    writeJson({ ...job, ...(lines.length > 0 && { entries: lines }) });
+    writeJson({ ...job, ...(job.lines && { entries }) });
     return codeOf(job);
   }
   await showReport(job);
-  if (isRecords(lines) && lines.length > 0) write(`\n${await formatRecords(lines)}`);
+  if (entries.length > 0) write(`\n${await formatEntries(job, entries)}`);
   return conclude(job);
+}
+
+/** What a job found, one entry after the other: all of it as JSON, else as much as anybody reads. */
+async function askEntries(
+  client: Client,
+  { id, lines }: Job,
+  { json }: GlobalFlags,
+): Promise<readonly unknown[]> {
+  if (!lines) return [];
+  const limit = json ? JSON_ENTRIES_MAX : ENTRIES_SHOWN;
+  const entries = await askList(client, { name: "lines", item: anything, path: jobPath(id, "lines"), limit });
+  return entries.slice(0, limit);
 }
 
 function conclude(job: Job): number {
@@ -141,15 +154,12 @@ function conclude(job: Job): number {
   return code;
 }
 
-/** 1 where a job failed, or found damage that stays. */
+/** 1 where a job failed, in part too, or found damage that stays. */
 function codeOf({ kind, state, report }: Job): number {
   if (state !== "done") return 1;
-  return kind === "scrub" && isDamaged(report ?? {}) ? 1 : 0;
-}
-
-function isDamaged(report: Readonly<Record<string, unknown>>): boolean {
-  const { remaining, unrepaired, damaged } = report;
-  return [remaining, unrepaired, damaged].some((left) => typeof left === "number" ? left > 0 : left === true);
+  const { failed, remaining } = report ?? {};
+  if (Array.isArray(failed) && failed.length > 0) return 1;
+  return kind === "scrub" && remaining !== 0 ? 1 : 0;
 }
 
 const RATE_UNITS: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
