@@ -1,5 +1,7 @@
 /** Servers of this process over one folder, and requests to them that no socket carries. */
 
+import { create } from "../../plugins/storage/fs/fs.ts";
+import { type AccessStore, openAccessStore } from "../../server/access/access_store.ts";
 import { readConfig } from "../../server/config/mod.ts";
 import { createLog } from "../../server/observe/log.ts";
 import { createServer } from "../../server/server.ts";
@@ -16,7 +18,7 @@ export interface ReplicaAnswer {
 
 /** Somebody who sends requests. */
 export interface Sender {
-  /** Sends a request; a value goes as JSON. */
+  /** Sends a request; a value goes as JSON, or as a form. */
   send(method: string, path: string, value?: unknown): Promise<ReplicaAnswer>;
   /** The status of a request for the API's version. */
   shown(): Promise<number>;
@@ -37,6 +39,8 @@ export interface Replica {
 export interface Replicas extends AsyncDisposable {
   readonly one: Replica;
   readonly other: Replica;
+  /** What is kept of access in their folder. */
+  readonly store: AccessStore;
 }
 
 /** An administrator, `root`, and two who may nothing, `ann` and `bob`, all of the configuration. */
@@ -59,6 +63,7 @@ export async function startReplicas(config: string): Promise<Replicas> {
   return {
     one: replicaOf(servers[0].fetch),
     other: replicaOf(servers[1].fetch),
+    store: openAccessStore(await create({ root_dir: `${folder}/data` })),
     async [Symbol.asyncDispose]() {
       for (const server of servers) await server.close();
       await Deno.remove(folder, { recursive: true });
@@ -76,12 +81,7 @@ function replicaOf(fetch: Fetch): Replica {
   };
   const sender = (authorization?: string): Sender => {
     const send = (method: string, path: string, value?: unknown) =>
-      answer(
-        requestOf(
-          { method, path, ...(value !== undefined && { body: JSON.stringify(value) }) },
-          authorization,
-        ),
-      );
+      answer(requestOf({ method, path, ...bodyOf(value) }, authorization));
     return { send, shown: async () => (await send("GET", "/v2/")).status };
   };
   return {
@@ -90,6 +90,12 @@ function replicaOf(fetch: Fetch): Replica {
     bearing: (token) => sender(`Bearer ${token}`),
     fetch: answer,
   };
+}
+
+function bodyOf(value: unknown): Pick<RequestParts, "body" | "type"> {
+  if (value === undefined) return {};
+  if (value instanceof URLSearchParams) return { body: value, type: "application/x-www-form-urlencoded" };
+  return { body: JSON.stringify(value) };
 }
 
 /** What a request is made of. */
