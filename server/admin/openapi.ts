@@ -45,7 +45,11 @@ export function openapiRoutes(
       summary: "This document: OpenAPI 3.1",
       answer: {
         status: 200,
-        schema: { type: "object", properties: { openapi: TEXT }, required: ["openapi", "info", "paths"] },
+        schema: {
+          type: "object",
+          properties: { openapi: TEXT, info: { type: "object" }, paths: { type: "object" } },
+          required: ["openapi", "info", "paths"],
+        },
       },
       endpoint: () => Promise.resolve(jsonAnswer(describeApi(rows(), version))),
     }),

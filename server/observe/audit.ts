@@ -124,6 +124,7 @@ export class AuditTrail {
     const index = Math.max(0, this.#queue.findIndex(({ isOwed }) => !isOwed));
     const [dropped] = this.#queue.splice(index, 1);
     this.#bytes -= dropped!.bytes;
+    this.#refusals.clear();
     this.#options.log.error("Lost an event of the audit log: too many wait for the store", {
       event: dropped!.event,
     });
