@@ -1,0 +1,104 @@
+import type { Storage } from "../../plugins/contract/storage.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { RepositoryName } from "../oci/name.ts";
+import type { Tag } from "../oci/reference.ts";
+import { historyKey, historyPrefix, historyTime } from "./keys.ts";
+import { mapParallel } from "./parallel.ts";
+
+/** What somebody did to a tag. */
+export interface TagChange {
+  /** The manifest that the tag pointed to from then on, or, where it was deleted, until then. */
+  readonly digest: Digest;
+  readonly isDeleted: boolean;
+  /** Who did it; absent: nobody knows. */
+  readonly by?: string;
+}
+
+/** A change, and when it happened, in milliseconds since the epoch. */
+export interface PastTagChange extends TagChange {
+  readonly atMs: number;
+}
+
+/** How a tag is now: what of its history happened is told by that. */
+export interface PresentTag {
+  readonly digest: Digest;
+  readonly setAtMs: number;
+}
+
+/** Of a tag so many changes are remembered: the newest. */
+export const HISTORY_MAX = 100;
+
+const TRIM_PAGE = 1_000;
+
+interface Line {
+  readonly digest: Digest;
+  readonly deleted?: true;
+  readonly by?: string;
+}
+
+/**
+ * What tags have pointed to. Each change is an object of its own, written before it happens and never again, and so is
+ * no more than an intention until the tag says the same. The times are those of the servers' clocks.
+ */
+export class TagHistory {
+  readonly #storage: Storage;
+  #lastUs = 0;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  /** Notes that the tag is about to be changed, and forgets what is too old. */
+  async add(name: RepositoryName, tag: Tag, { digest, isDeleted, by }: TagChange): Promise<void> {
+    const line: Line = { digest, ...(isDeleted && { deleted: true }), ...(by !== undefined && { by }) };
+    const key = historyKey(name, tag, { timeUs: this.#now(), id: crypto.randomUUID().slice(0, 8) });
+    await Promise.all([
+      this.#storage.put(key, new TextEncoder().encode(JSON.stringify(line)), { lasting: false }),
+      this.#trim(name, tag),
+    ]);
+  }
+
+  /** What happened to the tag, newest first, if it is `present` now, or, as `undefined`, is not there. */
+  async list(name: RepositoryName, tag: Tag, present: PresentTag | undefined): Promise<PastTagChange[]> {
+    const keys = await this.#storage.list(historyPrefix(name, tag), { limit: HISTORY_MAX });
+    const found = await mapParallel(keys, (key) => this.#read(key));
+    const changes = found.filter((change) => change !== undefined);
+    const last = changes.findIndex(({ digest, isDeleted }) =>
+      present ? !isDeleted && digest === present.digest : isDeleted
+    );
+    if (last !== -1) return changes.slice(last);
+    if (!present) return changes;
+    const { digest, setAtMs } = present;
+    return [{ digest, isDeleted: false, atMs: setAtMs }, ...changes.filter(({ atMs }) => atMs < setAtMs)];
+  }
+
+  /** Forgets what happened to the repository's tags before this moment, in milliseconds since the epoch. */
+  async forget(name: RepositoryName, beforeMs: number): Promise<void> {
+    const prefix = historyPrefix(name);
+    let keys = await this.#storage.list(prefix, { limit: TRIM_PAGE });
+    while (keys.length > 0) {
+      const old = keys.filter((key) => historyTime(key) < beforeMs * 1_000);
+      await mapParallel(old, (key) => this.#storage.delete(key, { lasting: false }));
+      keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: TRIM_PAGE });
+    }
+  }
+
+  async #trim(name: RepositoryName, tag: Tag): Promise<void> {
+    const keys = await this.#storage.list(historyPrefix(name, tag), { limit: TRIM_PAGE });
+    await mapParallel(keys.slice(HISTORY_MAX - 1), (key) => this.#storage.delete(key, { lasting: false }));
+  }
+
+  async #read(key: string): Promise<PastTagChange | undefined> {
+    const value = await this.#storage.get(key);
+    if (!value) return undefined;
+    const { digest, deleted, by } = JSON.parse(new TextDecoder().decode(value.bytes)) as Line;
+    const atMs = Math.floor(historyTime(key) / 1_000);
+    return { digest, isDeleted: deleted === true, ...(by !== undefined && { by }), atMs };
+  }
+
+  /** Microseconds since the epoch, none of them twice: changes of one process are in their order. */
+  #now(): number {
+    this.#lastUs = Math.max(Date.now() * 1_000, this.#lastUs + 1);
+    return this.#lastUs;
+  }
+}
