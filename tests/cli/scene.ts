@@ -13,8 +13,8 @@ export interface Outcome {
 /** A folder with files, and sregctl in it. */
 export interface Desk extends AsyncDisposable {
   readonly folder: string;
-  /** Runs sregctl to its end, its output in pipes. */
-  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Outcome>;
+  /** Runs sregctl to its end, its output in pipes, its input `stdin`. */
+  run(args: readonly string[], env?: Readonly<Record<string, string>>, stdin?: string): Promise<Outcome>;
 }
 
 const RUN_TIMEOUT_MS = 60_000;
@@ -33,20 +33,26 @@ export function sregctlArguments(): string[] {
 export async function openDesk(files: Readonly<Record<string, string>>): Promise<Desk> {
   const folder = await Deno.makeTempDir({ prefix: "sreg-test-" });
   for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${folder}/${name}`, text);
-  const run = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const run = async (args: readonly string[], env: Readonly<Record<string, string>> = {}, stdin = "") => {
+    const child = new Deno.Command(Deno.execPath(), {
       args: [...sregctlArguments(), ...args],
       cwd: folder,
-      stdin: "null",
+      stdin: "piped",
       stdout: "piped",
       stderr: "piped",
       env: { XDG_CONFIG_HOME: `${folder}/config`, ...env },
       signal: AbortSignal.timeout(RUN_TIMEOUT_MS),
-    }).output();
+    }).spawn();
+    const [{ code, stdout, stderr }] = await Promise.all([child.output(), feed(child.stdin, stdin)]);
     const decoder = new TextDecoder();
     return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
   };
   return { folder, run, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+}
+
+/** A program that has ended without reading all is no error here. */
+async function feed(stream: WritableStream<Uint8Array>, text: string): Promise<void> {
+  await new Blob([text]).stream().pipeTo(stream).catch(() => {});
 }
 
 /** What worked: this on standard output, nothing else. */
