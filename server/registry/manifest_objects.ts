@@ -82,9 +82,10 @@ export class ManifestObjects {
     }
   }
 
-  /** Takes it back that the manifest is condemned. */
-  async pardon(name: RepositoryName, digest: Digest): Promise<void> {
-    await this.rely(name, digest);
+  /** Takes it back that the manifest is condemned, where it still is as it was: another's doing is not undone. */
+  async pardon(name: RepositoryName, { manifest, etag }: CondemnedManifest): Promise<void> {
+    const read = await this.#read(name, manifest.digest);
+    if (read?.etag === etag) await this.#replace(name, read, {});
   }
 
   #replace(

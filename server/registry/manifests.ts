@@ -113,28 +113,30 @@ export class Manifests {
   }
 
   /**
-   * The same of manifests that nobody asked to delete, in their order. Once all are condemned `findNeeded` answers those
-   * that stay; and so does what anybody has come to rely on since, by a push or another manifest. Answers those that went.
+   * The same of manifests that nobody asked to delete, in their order. Once all are condemned `findNeeded` answers those that
+   * stay. What anybody has come to rely on since, by a push or another manifest, stays too: `findNeeded` is asked again
+   * then, what it holds. Answers those that went.
    */
   deleteUnneeded(
     name: RepositoryName,
     digests: readonly Digest[],
-    findNeeded: () => Promise<ReadonlySet<Digest>>,
+    findNeeded: (reliedOn?: Digest) => Promise<ReadonlySet<Digest>>,
   ): Promise<Digest[]> {
     return this.#changes.alone(name, async () => {
       await mapParallel(digests, (digest) => this.#tags.requireDeletable(name, digest));
       const found = await mapParallel(digests, (digest) => this.#objects.condemn(name, digest));
       const condemned = found.filter((item) => item !== undefined);
       try {
-        const needed = await findNeeded();
+        let needed = await findNeeded();
         const gone: Digest[] = [];
         for (const { manifest, etag } of condemned) {
           if (needed.has(manifest.digest)) continue;
           if (await this.#deletions.run(name, manifest, etag)) gone.push(manifest.digest);
+          else needed = await findNeeded(manifest.digest);
         }
         return gone;
       } finally {
-        await mapParallel(condemned, ({ manifest }) => this.#objects.pardon(name, manifest.digest));
+        await mapParallel(condemned, (item) => this.#objects.pardon(name, item));
       }
     });
   }
@@ -195,9 +197,21 @@ export class Manifests {
       await this.#store(name, stored);
       await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
       if (await this.#objects.rely(name, stored.digest) === "held") return;
-      await this.#requireReferences(name, stored.manifest);
+      await this.#requireStill(name, stored);
     }
     throw new PluginError("unavailable", `Cannot store a manifest of ${name}: it is deleted again and again`);
+  }
+
+  /** Where what the manifest refers to went with it, its tags do as well: they would point to nothing. */
+  async #requireStill(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
+    try {
+      await this.#requireReferences(name, manifest);
+    } catch (error) {
+      // Who took the manifest away has forgotten which tags were announced.
+      await mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, digest));
+      await this.#tags.untag(name, digest, async () => await this.get(name, { digest }) !== undefined);
+      throw error;
+    }
   }
 
   /** Everything that must be there first; none of it counts before the manifest itself is there. */
@@ -230,7 +244,7 @@ export class Manifests {
     const condemned = await this.#objects.condemn(name, digest);
     if (!condemned) return false;
     const isWhole = await this.#findMissing(name, manifest) === undefined;
-    if (isWhole) await this.#objects.pardon(name, digest);
+    if (isWhole) await this.#objects.pardon(name, condemned);
     else await this.#deletions.run(name, condemned.manifest, condemned.etag);
     return isWhole;
   }

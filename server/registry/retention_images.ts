@@ -87,7 +87,7 @@ function describe({ tag, facts: { digest, setAtMs }, graph, pulls }: {
   };
 }
 
-/** Asks all keepers about all images: what is to become of each. `undefined`: nobody has anything to say. */
+/** Asks all keepers about all images: what is to become of each. `undefined`: nobody has anything to say of any. */
 export async function askKeepers(
   keepers: readonly Keeper[],
   { name, tags, timeMs }: RepositoryImages & { readonly name: RepositoryName },
@@ -105,7 +105,7 @@ export async function askKeepers(
       if (!answers.get(tag)?.keep) answers.set(tag, answer);
     }
   }
-  return answers.size === 0 ? undefined : answers;
+  return images.length > 0 && answers.size === 0 ? undefined : answers;
 }
 
 /** Asks about more images than one question may have. */

@@ -108,7 +108,8 @@ async function findKept(
   source: PlanSource,
   verdicts: readonly TagVerdict[],
 ): Promise<ReadonlySet<Digest>> {
-  const { graph, ages: { untaggedAfterMs } } = source;
+  const { graph, name, ages: { untaggedAfterMs } } = source;
+  if (!registry.rules.allowsDelete(name)) return new Set(graph.digests());
   const digestsOf = (keep: boolean) =>
     verdicts.filter((verdict) => verdict.keep === keep).map(({ facts }) => facts.digest);
   const kept = graph.reach(digestsOf(true));

@@ -57,7 +57,11 @@ export class RetentionSweep {
       signal.throwIfAborted();
       const needed = graph.reach(this.#roots);
       const batch = plan.going.slice(at, at + BATCH).filter((digest) => !needed.has(digest));
-      const gone = await this.#registry.manifests.deleteUnneeded(name, batch, () => this.#findNeeded(batch));
+      const gone = await this.#registry.manifests.deleteUnneeded(
+        name,
+        batch,
+        (reliedOn) => reliedOn === undefined ? this.#findNeeded(batch) : this.#findHeld(reliedOn),
+      );
       for (const digest of gone) {
         this.#gone.add(digest);
         this.#present.delete(digest);
@@ -77,6 +81,11 @@ export class RetentionSweep {
     const relied = await mapParallel([...concerned], (digest) => this.#isRelied(digest));
     for (const [index, digest] of [...concerned].entries()) if (relied[index]) this.#roots.add(digest);
     return this.#source.graph.reach(this.#roots);
+  }
+
+  #findHeld(reliedOn: Digest): Promise<ReadonlySet<Digest>> {
+    this.#roots.add(reliedOn);
+    return Promise.resolve(this.#source.graph.reach(this.#roots));
   }
 
   async #findNewManifests(): Promise<void> {
