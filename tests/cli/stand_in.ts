@@ -21,11 +21,11 @@ export interface StandIn extends AsyncDisposable {
 /** Begins to serve; `replies` are named by method and path: `GET /admin/v1/me`, whatever the query. */
 export function serve(
   replies: Readonly<Record<string, Reply>>,
-  tls: { readonly cert?: string; readonly key?: string } = {},
+  { port = 0, ...tls }: { readonly port?: number; readonly cert?: string; readonly key?: string } = {},
 ): StandIn {
   const asked: Asked[] = [];
   const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {}, ...tls as { cert: string; key: string } },
+    { hostname: "127.0.0.1", port, onListen: () => {}, ...tls as { cert: string; key: string } },
     async (request) => {
       const { method, headers } = request;
       const { pathname, search } = new URL(request.url);
