@@ -89,7 +89,7 @@ export class Jobs {
     const prepared = this.#prepare(order.kind, order.options);
     if ("problem" in prepared) return prepared;
     const id = newJobId();
-    return await this.#underLease(id, (hold) => this.#begin(hold, { id, order, work: prepared.work }));
+    return await this.#whenFree(id, (hold) => this.#begin(hold, { id, order, work: prepared.work }));
   }
 
   /** Goes on with an interrupted or cancelled job. */
@@ -99,7 +99,7 @@ export class Jobs {
     const { state } = stored.record;
     if (state === "running") return { busy: true, running: id };
     if (!canGoOn(stored.record)) return { problem: `the job is ${state}` };
-    return await this.#underLease(id, async (hold) => {
+    return await this.#whenFree(id, async (hold) => {
       await this.#records.unmarkCancelled(id);
       return await this.#goOn(hold, { id, stuck: 0 });
     });
@@ -176,6 +176,17 @@ export class Jobs {
     }
     const parsed = found.parseOptions(options);
     return "problem" in parsed ? parsed : { work: (task) => found.run(parsed.options, task) };
+  }
+
+  /** Does something under the lease. It is held for a moment, too, by whoever ends a job or looks for one: those are waited for. */
+  async #whenFree(id: string, act: (hold: Hold) => Promise<Started>): Promise<Started> {
+    for (let tries = 1;; tries++) {
+      const started = await this.#underLease(id, act);
+      if (!("busy" in started) || tries === TRIES_MAX || this.#closed) return started;
+      const { running } = started;
+      if (running !== undefined && (await this.#get(running))?.record.state === "running") return started;
+      await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
+    }
   }
 
   /**
@@ -300,6 +311,10 @@ export class Jobs {
 function canGoOn({ state }: Pick<JobRecord, "state">): boolean {
   return state === "interrupted" || state === "cancelled";
 }
+
+/** How often, and after how long, the lease is tried again that nobody holds for a job. */
+const TRIES_MAX = 10;
+const TRY_AGAIN_MS = 50;
 
 /** How long a job may take to its next good place when the server stops. */
 const CLOSE_PATIENCE_MS = 10_000;
