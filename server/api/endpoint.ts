@@ -7,6 +7,7 @@ import type { RepositoryName } from "../oci/name.ts";
 import type { Reference, Tag } from "../oci/reference.ts";
 import type { UploadId } from "../oci/upload.ts";
 import type { Registry } from "../registry/registry.ts";
+import type { Doer } from "../registry/tags.ts";
 
 /** The words that stand in angle brackets in the paths of the route table, and what each is parsed into. */
 export interface Words {
@@ -55,3 +56,8 @@ export interface Call<W extends Word = never> {
 
 /** Serves the requests of one row of the route table. */
 export type Endpoint<W extends Word = never> = (registry: Registry, call: Call<W>) => Promise<Response>;
+
+/** Whoever sent a request, as what they do to tags is remembered by. */
+export function doerOf({ caller }: Call): Doer {
+  return caller.owner === "" ? {} : { by: caller.owner };
+}

@@ -1,11 +1,10 @@
 import { OciError } from "../oci/error.ts";
 import { MANIFEST_BYTES_MAX } from "../oci/manifest.ts";
-import type { RepositoryName } from "../oci/name.ts";
 import { formatReference, parseTag, type Reference, type Tag } from "../oci/reference.ts";
 import { readAll } from "../registry/bytes.ts";
 import type { Registry } from "../registry/registry.ts";
 import { emptyAnswer, etagOf, isKnownToClient } from "./answer.ts";
-import type { Call, Words } from "./endpoint.ts";
+import { type Call, doerOf, type Words } from "./endpoint.ts";
 
 type ManifestCall = Call<"name" | "reference">;
 
@@ -33,6 +32,7 @@ export async function put({ manifests }: Registry, call: ManifestCall): Promise<
   const { name, reference } = call.words;
   const tags = readTags(reference, call.query);
   const pushed = await manifests.put(name, {
+    ...doerOf(call),
     digest: reference.digest,
     tags,
     bytes: await readManifest(call),
@@ -53,15 +53,15 @@ export function pushedTags(query: URLSearchParams, { reference }: Partial<Words>
 
 /** `DELETE /v2/<name>/manifests/<reference>`: a tag, or a manifest with all its tags. */
 export async function remove(registry: Registry, call: ManifestCall): Promise<Response> {
-  const { name, reference } = call.words;
-  if (!await removeReference(registry, name, reference)) throw unknownManifest(reference);
+  if (!await removeReference(registry, call)) throw unknownManifest(call.words.reference);
   return emptyAnswer(202, {});
 }
 
-function removeReference({ tags, manifests }: Registry, name: RepositoryName, reference: Reference) {
+function removeReference({ tags, manifests }: Registry, call: ManifestCall): Promise<boolean> {
+  const { name, reference } = call.words;
   return reference.tag === undefined
-    ? manifests.delete(name, reference.digest)
-    : tags.delete(name, reference.tag);
+    ? manifests.delete(name, reference.digest, doerOf(call))
+    : tags.delete(name, reference.tag, doerOf(call));
 }
 
 /** The tag of the path, or those of the query, which go with a digest (distribution-spec, "Pushing Manifests"). */

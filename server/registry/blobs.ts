@@ -36,6 +36,15 @@ export class Blobs {
     return await this.stat(name, digest) !== undefined;
   }
 
+  /** Whether the repository has the blob now, which does not keep it: for whoever only looks. */
+  async isThere(name: RepositoryName, digest: Digest): Promise<boolean> {
+    const [link, blob] = await Promise.all([
+      this.#links.get(name, digest),
+      this.#storage.stat(blobKey(digest)),
+    ]);
+    return link !== undefined && blob !== undefined;
+  }
+
   /** The bytes, or a part of them, of a blob that `stat` has found. */
   async open(digest: Digest, span?: Span): Promise<OpenedObject | undefined> {
     const opened = await this.#storage.open(blobKey(digest), span);

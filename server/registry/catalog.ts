@@ -2,6 +2,7 @@ import type { Storage } from "../../plugins/contract/storage.ts";
 import { isRepositoryName, type RepositoryName } from "../oci/name.ts";
 import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
+import { unlessConflict } from "./conditions.ts";
 import { CATALOG_PREFIX, catalogKey, nameAfter } from "./keys.ts";
 import { mapParallel } from "./parallel.ts";
 import type { Tags } from "./tags.ts";
@@ -30,7 +31,33 @@ export class Catalog {
 
   /** Makes the repository exist. */
   async add(name: RepositoryName): Promise<void> {
-    if (!await this.has(name)) await this.#storage.put(catalogKey(name), NOTHING);
+    const key = catalogKey(name);
+    for (;;) {
+      const facts = await this.#storage.stat(key);
+      if (facts?.size === 0) return;
+      const value = facts && await this.#storage.get(key);
+      if (!value) return void await this.#storage.put(key, NOTHING);
+      await unlessConflict(this.#storage.put(key, NOTHING, { ifMatch: value.etag }));
+    }
+  }
+
+  /**
+   * Takes the repository out, unless it `isNeeded` or anybody has added it since that was asked: as with links, its entry is
+   * condemned first, and who adds it takes that back. Answers whether it is out.
+   */
+  async remove(name: RepositoryName, isNeeded: () => Promise<boolean>): Promise<boolean> {
+    const key = catalogKey(name);
+    const value = await this.#storage.get(key);
+    if (!value) return true;
+    const mark = new TextEncoder().encode(crypto.randomUUID());
+    const put = this.#storage.put(key, mark, { ifMatch: value.etag, lasting: false });
+    const condemned = await unlessConflict(put);
+    if (!condemned) return false;
+    if (!await isNeeded()) {
+      return await unlessConflict(this.#storage.delete(key, { ifMatch: condemned.etag })) ?? false;
+    }
+    await unlessConflict(this.#storage.put(key, NOTHING, { ifMatch: condemned.etag }));
+    return false;
   }
 
   /** The names of the repositories that `sees` lets through, in byte order. What it hides leaves no trace in the page. */

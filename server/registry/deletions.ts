@@ -9,12 +9,12 @@ import { deletionKey, DELETIONS_PREFIX, lastDigest, manifestKey, nameAfter } fro
 import type { ManifestObjects, StoredManifest } from "./manifest_objects.ts";
 import { mapParallel } from "./parallel.ts";
 import type { Referrers } from "./referrers.ts";
-import type { Tags } from "./tags.ts";
+import type { Doer, Tags } from "./tags.ts";
 
 const RECOVER_PAGE = 1_000;
 
 /** What has to be known of a manifest when it is gone. */
-interface Note {
+interface Note extends Doer {
   readonly subject?: Digest;
   /** The blobs that it referred to, which the repository may need no more. */
   readonly blobs: readonly Digest[];
@@ -49,9 +49,13 @@ export class Deletions {
    * Takes the manifest, its tags and its place under its subject from the repository; where it is condemned, as `etag`
    * says it, if it still is. Answers whether it did.
    */
-  async run(name: RepositoryName, stored: StoredManifest, etag?: string): Promise<boolean> {
+  async run(
+    name: RepositoryName,
+    stored: StoredManifest,
+    { etag, by }: Doer & { readonly etag?: string } = {},
+  ): Promise<boolean> {
     const { digest } = stored;
-    const note = noteOf(stored);
+    const note = { ...noteOf(stored), ...(by !== undefined && { by }) };
     await this.#storage.put(deletionKey(name, digest), new TextEncoder().encode(JSON.stringify(note)));
     const condition = etag === undefined ? {} : { ifMatch: etag };
     const deleted = await unlessConflict(this.#storage.delete(manifestKey(name, digest), condition));
@@ -81,9 +85,9 @@ export class Deletions {
     }
   }
 
-  async #end(name: RepositoryName, digest: Digest, { subject, blobs }: Note): Promise<void> {
+  async #end(name: RepositoryName, digest: Digest, { subject, blobs, ...doer }: Note): Promise<void> {
     const isBack = () => this.#isBack(name, digest);
-    await this.#tags.untag(name, digest, isBack);
+    await this.#tags.untag(name, digest, { ...doer, isBack });
     if (subject) await this.#referrers.remove(name, { subject, digest, isBack });
     await mapParallel(blobs, (blob) => this.#due.add(name, blob));
     await this.#storage.delete(deletionKey(name, digest));

@@ -366,7 +366,8 @@ Deno.test("what nothing needs is gone without a trace, what is needed stays, whe
     assert(await isPullable(storage, NAME, digest), `the image is lost after ${changesMax} changes`);
     const hex = BLOB.slice("sha256:".length);
     const manifest = digest.slice("sha256:".length);
-    assertEquals(await storage.list("", { limit: 100 }), [
+    const keys = (await storage.list("", { limit: 100 })).filter((key) => !key.includes("/_history/"));
+    assertEquals(keys, [
       `blobs/sha256/${hex.slice(0, 2)}/${hex}`,
       `catalog/${NAME}!`,
       `links/sha256/${hex.slice(0, 2)}/${hex}/${NAME}!`,

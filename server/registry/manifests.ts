@@ -16,12 +16,12 @@ import { ManifestObjects, type StoredManifest } from "./manifest_objects.ts";
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
-import type { Tags } from "./tags.ts";
+import type { Doer, Tags } from "./tags.ts";
 
 export type { StoredManifest };
 
 /** A manifest to be stored. */
-export interface ManifestPush {
+export interface ManifestPush extends Doer {
   /** The digest that the client says it has; `undefined`: whatever it has. */
   readonly digest?: Digest | undefined;
   /** The tags to point to it. */
@@ -104,11 +104,30 @@ export class Manifests {
   }
 
   /** Takes a manifest and all its tags from the repository. Answers whether it had it. DENIED by an immutable tag. */
-  delete(name: RepositoryName, digest: Digest): Promise<boolean> {
+  delete(name: RepositoryName, digest: Digest, doer: Doer = {}): Promise<boolean> {
     return this.#changes.alone(name, async () => {
       await this.#requireDeletable(name, digest);
       const stored = await this.get(name, { digest });
-      return stored !== undefined && await this.#deletions.run(name, stored);
+      return stored !== undefined && await this.#deletions.run(name, stored, doer);
+    });
+  }
+
+  /**
+   * The same of many, of which nothing that stays may need any, unless `requireDeletable` throws: nothing is pushed meanwhile in
+   * this process. Answers how many it had.
+   */
+  deleteMany(
+    name: RepositoryName,
+    digests: readonly Digest[],
+    { requireDeletable, ...doer }: Doer & { readonly requireDeletable: () => Promise<void> },
+  ): Promise<number> {
+    return this.#changes.alone(name, async () => {
+      await requireDeletable();
+      const deleted = await mapParallel(digests, async (digest) => {
+        const stored = await this.get(name, { digest });
+        return stored !== undefined && await this.#deletions.run(name, stored, doer);
+      });
+      return deleted.filter((isDeleted) => isDeleted).length;
     });
   }
 
@@ -131,7 +150,7 @@ export class Manifests {
         const gone: Digest[] = [];
         for (const { manifest, etag } of condemned) {
           if (needed.has(manifest.digest)) continue;
-          if (await this.#deletions.run(name, manifest, etag)) gone.push(manifest.digest);
+          if (await this.#deletions.run(name, manifest, { etag })) gone.push(manifest.digest);
           else needed = await findNeeded(manifest.digest);
         }
         return gone;
@@ -196,7 +215,9 @@ export class Manifests {
       await this.#prepare(name, stored);
       await this.#store(name, stored);
       await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
-      if (await this.#objects.rely(name, stored.digest) === "held") return;
+      // Who takes the repository out of the catalog looks for manifests first.
+      const [state] = await Promise.all([this.#objects.rely(name, stored.digest), this.#catalog.add(name)]);
+      if (state === "held") return;
       await this.#requireStill(name, stored);
     }
     throw new PluginError("unavailable", `Cannot store a manifest of ${name}: it is deleted again and again`);
@@ -208,8 +229,9 @@ export class Manifests {
       await this.#requireReferences(name, manifest);
     } catch (error) {
       // Who took the manifest away has forgotten which tags were announced.
-      await mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, digest));
-      await this.#tags.untag(name, digest, async () => await this.get(name, { digest }) !== undefined);
+      await mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, { ...push, digest }));
+      const isBack = async () => await this.get(name, { digest }) !== undefined;
+      await this.#tags.untag(name, digest, { isBack });
       throw error;
     }
   }
@@ -230,7 +252,7 @@ export class Manifests {
     const stored = { digest, mediaType, ...(subject && { subject: subject.digest }), bytes: push.bytes };
     const [isNew] = await Promise.all([
       this.#objects.put(name, stored),
-      ...push.tags.map((tag) => this.#tags.announce(name, tag, digest)),
+      ...push.tags.map((tag) => this.#tags.announce(name, tag, { ...push, digest })),
     ]);
     try {
       await this.#requireReferences(name, manifest);
@@ -245,7 +267,7 @@ export class Manifests {
     if (!condemned) return false;
     const isWhole = await this.#findMissing(name, manifest) === undefined;
     if (isWhole) await this.#objects.pardon(name, condemned);
-    else await this.#deletions.run(name, condemned.manifest, condemned.etag);
+    else await this.#deletions.run(name, condemned.manifest, { etag: condemned.etag });
     return isWhole;
   }
 

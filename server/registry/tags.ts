@@ -8,6 +8,7 @@ import { markLine, readLine, unlessConflict } from "./conditions.ts";
 import { lastPart, taggedKey, taggedPrefix, tagKey, tagsPrefix } from "./keys.ts";
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
+import { type PastTagChange, TagHistory } from "./tag_history.ts";
 
 /** A tag as it was set. */
 export interface TagFacts {
@@ -17,6 +18,11 @@ export interface TagFacts {
   readonly setAtMs: number;
   /** What it is told from others by, the same tag set again to the same manifest among them. */
   readonly etag: string;
+}
+
+/** Who does something; absent: nobody knows. */
+export interface Doer {
+  readonly by?: string;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -40,6 +46,7 @@ export class Tags {
   readonly #storage: Storage;
   readonly #changes: SharedMutex;
   readonly #rules: RepositoryRules;
+  readonly #history: TagHistory;
 
   constructor(
     storage: Storage,
@@ -48,6 +55,7 @@ export class Tags {
     this.#storage = storage;
     this.#changes = changes;
     this.#rules = rules;
+    this.#history = new TagHistory(storage);
   }
 
   /** The digest that the tag points to. */
@@ -77,9 +85,44 @@ export class Tags {
     }
   }
 
-  /** Notes that the tag is about to point to the manifest, so that `untag` will find it. Comes before `put`. */
-  async announce(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
-    await this.#storage.put(taggedKey(name, digest, tag), NOTHING);
+  /** What the tag has pointed to, newest first. */
+  async history(name: RepositoryName, tag: Tag): Promise<PastTagChange[]> {
+    return await this.#history.list(name, tag, await this.#read(name, tag));
+  }
+
+  /** Forgets the history of all the repository's tags before this moment, in milliseconds since the epoch. */
+  forgetHistory(name: RepositoryName, beforeMs: number): Promise<void> {
+    return this.#history.forget(name, beforeMs);
+  }
+
+  /** The tags that point to the manifest, in byte order; `limit` at most. */
+  async listOf(name: RepositoryName, digest: Digest, limit: number): Promise<Tag[]> {
+    const prefix = taggedPrefix(name, digest);
+    const found: Tag[] = [];
+    let keys = await this.#storage.list(prefix, { limit: TAGGED_PAGE });
+    while (keys.length > 0 && found.length < limit) {
+      const tags = keys.map((key) => lastPart(key) as Tag);
+      const digests = await mapParallel(tags, (tag) => this.get(name, tag));
+      found.push(...tags.filter((_, index) => digests[index] === digest));
+      if (keys.length < TAGGED_PAGE) break;
+      keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: TAGGED_PAGE });
+    }
+    return found.slice(0, limit);
+  }
+
+  /**
+   * Notes that the tag is about to point to the manifest, so that `untag` will find it, and in its history, if it points to
+   * something else. Comes before `put`.
+   */
+  async announce(
+    name: RepositoryName,
+    tag: Tag,
+    { digest, by }: Doer & { readonly digest: Digest },
+  ): Promise<void> {
+    await Promise.all([
+      this.#storage.put(taggedKey(name, digest, tag), NOTHING),
+      this.#noteChange(name, tag, { digest, ...(by !== undefined && { by }) }),
+    ]);
   }
 
   /** DENIED where the tag is immutable and points to something else. */
@@ -117,12 +160,13 @@ export class Tags {
   }
 
   /** Removes the tag. Answers whether there was one. DENIED where it is immutable. */
-  delete(name: RepositoryName, tag: Tag): Promise<boolean> {
+  delete(name: RepositoryName, tag: Tag, doer: Doer = {}): Promise<boolean> {
     requireDeletes(this.#rules, name);
     return this.#changes.alone(name, async () => {
       const found = await this.#read(name, tag);
       if (!found) return false;
       if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
+      await this.#noteDeletion(name, tag, { digest: found.digest, ...doer });
       await this.#storage.delete(tagKey(name, tag));
       await this.#storage.delete(taggedKey(name, found.digest, tag));
       return true;
@@ -130,21 +174,29 @@ export class Tags {
   }
 
   /** Removes the tag where nobody has set it since `facts` were read. Answers whether it did. DENIED where it is immutable. */
-  deleteIf(name: RepositoryName, tag: Tag, { etag }: TagFacts): Promise<boolean> {
+  deleteIf(name: RepositoryName, tag: Tag, { digest, etag }: TagFacts): Promise<boolean> {
     requireDeletes(this.#rules, name);
     return this.#changes.alone(name, async () => {
       if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
+      await this.#noteDeletion(name, tag, { digest });
       const deleted = this.#storage.delete(tagKey(name, tag), { ifMatch: etag });
       return await unlessConflict(deleted) ?? false;
     });
   }
 
   /** Removes all tags that point to the manifest, none that was set again meanwhile, and none once it `isBack`. */
-  async untag(name: RepositoryName, digest: Digest, isBack: () => Promise<boolean>): Promise<void> {
+  async untag(
+    name: RepositoryName,
+    digest: Digest,
+    { isBack, ...doer }: Doer & { readonly isBack: () => Promise<boolean> },
+  ): Promise<void> {
     const prefix = taggedPrefix(name, digest);
     for (;;) {
       const keys = await this.#storage.list(prefix, { limit: TAGGED_PAGE });
-      await mapParallel(keys, (key) => this.#removeIf(name, lastPart(key) as Tag, digest, isBack));
+      await mapParallel(
+        keys,
+        (key) => this.#removeIf(name, lastPart(key) as Tag, { digest, isBack, ...doer }),
+      );
       if (keys.length < TAGGED_PAGE || await isBack()) return;
     }
   }
@@ -160,16 +212,29 @@ export class Tags {
   async #removeIf(
     name: RepositoryName,
     tag: Tag,
-    digest: Digest,
-    isKept: () => Promise<boolean>,
+    { digest, isBack, ...doer }: Doer & { readonly digest: Digest; readonly isBack: () => Promise<boolean> },
   ): Promise<boolean> {
     const found = await this.#read(name, tag);
-    if (await isKept()) return false;
+    if (await isBack()) return false;
     const points = found?.digest === digest;
+    if (points) await this.#noteDeletion(name, tag, { digest, ...doer });
     const deleted = points &&
       await unlessConflict(this.#storage.delete(tagKey(name, tag), { ifMatch: found.etag }));
     if (deleted || !points) await this.#storage.delete(taggedKey(name, digest, tag));
     return deleted === true;
+  }
+
+  async #noteChange(
+    name: RepositoryName,
+    tag: Tag,
+    change: Doer & { readonly digest: Digest },
+  ): Promise<void> {
+    if (await this.get(name, tag) === change.digest) return;
+    await this.#history.add(name, tag, { ...change, isDeleted: false });
+  }
+
+  #noteDeletion(name: RepositoryName, tag: Tag, change: Doer & { readonly digest: Digest }): Promise<void> {
+    return this.#history.add(name, tag, { ...change, isDeleted: true });
   }
 
   async #read(name: RepositoryName, tag: Tag): Promise<TagFacts | undefined> {
