@@ -32,6 +32,9 @@ export interface Server extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** How often it is written down what was pulled, in milliseconds. */
+const PULLS_INTERVAL_MS = 30_000;
+
 /** How often idle uploads are looked for, in milliseconds, at most. */
 const EXPIRY_INTERVAL_MAX_MS = 10 * 60 * 1000;
 
@@ -64,7 +67,8 @@ async function createServerOver(
   const store = openAccessStore(storage, () => watch.refresh());
   const version = await store.version();
   const config = () => setups.current.read.config;
-  const { jobs, ...work } = createJobs(kinds({ registry, storage, config }), { storage, config, log });
+  const jobParts = { registry, storage, config, retentionTerms: () => setups.current.retention };
+  const { jobs, ...work } = createJobs(kinds(jobParts), { storage, config, log });
   const audit = new AuditTrail(storage, { log, limits: () => config().audit });
   const operations = createOperations({ host, storage: plugin, registry, jobs, setups: () => setups });
   const stored = await store.read();
@@ -78,9 +82,10 @@ async function createServerOver(
     onChange: (changed) => setups.takeStored(changed),
   });
   const stopExpiry = expireUploads(registry, { idleTimeoutMs: () => config().uploads.idleTimeoutMs, log });
+  const stopPulls = writePulls(registry, log);
   const close = async () => {
     stopExpiry();
-    await Promise.all([watch.stop(), work.close()]);
+    await Promise.all([watch.stop(), work.close(), stopPulls()]);
     await audit.close();
     await setups.close();
     await plugin.close();
@@ -128,4 +133,20 @@ function expireUploads(
     }
   }, Math.min(idleTimeoutMs(), EXPIRY_INTERVAL_MAX_MS));
   return () => clearInterval(timer);
+}
+
+/** Writes down now and then what was pulled; answers how to end that, with what is not written yet. */
+function writePulls({ pulls }: Registry, log: Log): () => Promise<void> {
+  const write = async () => {
+    try {
+      await pulls.flush();
+    } catch (error) {
+      log.warn("Cannot write down what was pulled; will try again", { error: (error as Error).message });
+    }
+  };
+  const timer = setInterval(write, PULLS_INTERVAL_MS);
+  return async () => {
+    clearInterval(timer);
+    await write();
+  };
 }

@@ -16,12 +16,14 @@ import type { Log } from "./observe/log.ts";
 import type { Registry } from "./registry/registry.ts";
 import type { RepositoryRules } from "./registry/tags.ts";
 import { repositoryRules } from "./repository_rules.ts";
+import { retentionTerms, type TermsOf } from "./retention_terms.ts";
 
 /** What of a server a configuration decides: replaced as a whole, and ended when its last request has ended. */
 export interface Setup {
   readonly read: ReadConfig;
   readonly access: Access;
   readonly rules: RepositoryRules;
+  readonly retention: TermsOf;
   /** Serves the registry's listener. */
   readonly handler: Handler;
   /** Serves the administration's own; without one the registry's serves all. */
@@ -62,7 +64,8 @@ export async function createSetup(read: ReadConfig, parts: SetupParts): Promise<
     if (chain.auths.length > 0) await access.tokens.publicKeys();
     const handlers = createHandlers(read, { ...parts, access });
     const rules = repositoryRules(config);
-    return { read, access, rules, ...handlers, chain, stored, requests: 0, retired: false };
+    const retention = retentionTerms(config, chain.keepers);
+    return { read, access, rules, retention, ...handlers, chain, stored, requests: 0, retired: false };
   } catch (error) {
     await chain.close();
     throw error;
