@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
 import type { ConfigOverrides } from "./config/mod.ts";
+import { hashPassword } from "./config/password_hash.ts";
 
 /** The flags of `sreg serve` as they were written. */
 export interface ServeFlags extends Omit<ConfigOverrides, "admin"> {
@@ -32,18 +32,4 @@ async function readPasswordFile(file: string): Promise<string> {
       cause: error,
     });
   }
-}
-
-/** Argon2id with the parameters of RFC 9106's second choice cut to what a small machine has (OWASP). */
-async function hashPassword(password: string): Promise<string> {
-  const { argon2id } = await import("hash-wasm");
-  return await argon2id({
-    password,
-    salt: randomBytes(16),
-    memorySize: 19_456,
-    iterations: 2,
-    parallelism: 1,
-    hashLength: 32,
-    outputType: "encoded",
-  });
 }

@@ -11,6 +11,7 @@ const DEADLINE_MS = 10_000;
 
 Deno.test("A server takes over the identities of its store, whoever changes them", async (t) => {
   const dataDir = await Deno.makeTempDir({ prefix: "sreg-test-" });
+  await using _ = { [Symbol.asyncDispose]: () => Deno.remove(dataDir, { recursive: true }) };
   await using server = await createServer(await readConfig({ overrides: { dataDir } }), createLog("error"));
   const { identities } = openAccessStore(await create({ root_dir: dataDir }));
   const status = async (username?: string, password?: string) => {
@@ -54,5 +55,4 @@ Deno.test("A server takes over the identities of its store, whoever changes them
     const answer = await other.fetch(new Request("http://registry.example/v2/_catalog"), CONNECTION);
     assertEquals(answer.status, 401);
   });
-  await Deno.remove(dataDir, { recursive: true });
 });

@@ -51,8 +51,8 @@ export interface StoredIdentity {
   readonly id: string;
   /** The name it signs in with. */
   readonly username: string;
-  /** In PHC form: `$argon2id$…`; or bcrypt's: `$2y$…`. */
-  readonly passwordHash: string;
+  /** In PHC form: `$argon2id$…`; or bcrypt's: `$2y$…`. Absent: no password is right, but tokens may stand for it. */
+  readonly passwordHash?: string;
   /** The groups that it is in. */
   readonly groups: readonly string[];
   /** Whether it cannot sign in, and nothing that was got as it is worth anything. */

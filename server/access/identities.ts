@@ -52,7 +52,8 @@ export class Identities {
     if (await this.#hasOther(order)) return "username";
     const nowMs = Date.now();
     const record: IdentityRecord = {
-      ...{ id, username, passwordHash: order.passwordHash, groups: order.groups },
+      ...{ id, username, groups: order.groups },
+      ...(order.passwordHash !== undefined && { passwordHash: order.passwordHash }),
       incarnation: crypto.randomUUID(),
       createdAtMs: nowMs,
       passwordChangedAtMs: nowMs,

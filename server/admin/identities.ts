@@ -57,7 +57,8 @@ export function identityRoutes(parts: IdentityParts): readonly AdminRoute[] {
     }),
     adminRoute("POST", "/admin/v1/identities", {
       action: "admin.create-identity",
-      summary: "Make an identity, with a password or the hash of one. Without an id its user name is its id",
+      summary:
+        "Make an identity, with a password, the hash of one or neither. Without an id its user name is its id",
       body: objectSchema(ORDER, { optional: ["id", "password", "password_hash", "groups"] }),
       answer: { status: 201, schema: IDENTITY },
       endpoint: (_, call) => create(parts, call),
@@ -107,8 +108,8 @@ async function create({ store }: IdentityParts, call: Call): Promise<Response> {
   // A password is not worth hashing for a name that is taken; that both are free is looked at again with the hash.
   if (await store.identities.get(id)) throw taken("id");
   const passwordHash = await readPassword(fields, call);
-  if (passwordHash === undefined) throw fields.refuse("password", "it is missing, and so is password_hash");
-  const created = await store.identities.create({ id, username, passwordHash, groups });
+  const password = passwordHash === undefined ? {} : { passwordHash };
+  const created = await store.identities.create({ id, username, groups, ...password });
   if (typeof created === "string") throw taken(created);
   return jsonAnswer(describe(created), { status: 201 });
 }
@@ -216,7 +217,7 @@ function checkId(fields: Fields, id: string): void {
 }
 
 function describe(identity: IdentityRecord) {
-  const { id, username, groups, disabled = false, createdAtMs, passwordChangedAtMs } = identity;
+  const { id, username, groups, disabled = false, passwordHash, createdAtMs, passwordChangedAtMs } = identity;
   return {
     id,
     username,
@@ -224,7 +225,7 @@ function describe(identity: IdentityRecord) {
     source: "store",
     disabled,
     created_at: formatTime(createdAtMs),
-    password_changed_at: formatTime(passwordChangedAtMs),
+    ...(passwordHash !== undefined && { password_changed_at: formatTime(passwordChangedAtMs) }),
   };
 }
 

@@ -13,7 +13,8 @@ export interface Account {
   readonly id: string;
   readonly username: string;
   readonly groups: readonly string[];
-  readonly hash: PasswordHash;
+  /** Absent: no password is right. */
+  readonly hash?: PasswordHash;
   /** Where it is configured, for people: `identity.bob`. */
   readonly source: string;
   /** Whether it is kept from signing in. */
@@ -49,7 +50,7 @@ export class Accounts {
     const account = this.#byId.get(id);
     if (!account || account.disabled) return null;
     const { hash, incarnation } = account;
-    const generation = digest("sha256", `${hash.text}\n${incarnation ?? ""}`, "base64url");
+    const generation = digest("sha256", `${hash?.text ?? ""}\n${incarnation ?? ""}`, "base64url");
     return {
       identity: identityOf(account),
       generation,
@@ -112,7 +113,7 @@ export function readHash(text: string, source: string): PasswordHash {
 
 function readStored({ passwordHash, ...identity }: StoredIdentity): Account {
   const source = `the stored identity ${JSON.stringify(identity.id)}`;
-  return { ...identity, source, hash: readHash(passwordHash, source) };
+  return { ...identity, source, ...(passwordHash !== undefined && { hash: readHash(passwordHash, source) }) };
 }
 
 /** Every account whose name or id another has, too, and what to say of it. */
@@ -131,6 +132,7 @@ function findClashes(accounts: readonly Account[]): ReadonlyMap<Account, string>
 }
 
 function findDecoy(accounts: readonly Account[]): PasswordHash | undefined {
-  const byCost = [...Map.groupBy(accounts, ({ hash }) => hash.cost).values()];
-  return byCost.toSorted((a, b) => b.length - a.length)[0]?.[0]?.hash;
+  const hashes = accounts.flatMap(({ hash }) => hash ? [hash] : []);
+  const byCost = [...Map.groupBy(hashes, ({ cost }) => cost).values()];
+  return byCost.toSorted((a, b) => b.length - a.length)[0]?.[0];
 }

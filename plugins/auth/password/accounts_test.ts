@@ -41,7 +41,7 @@ Deno.test("Accounts replaces the store's identities, and keeps the configured", 
   assertEquals(accounts.find("bob")?.id, "bob");
   accounts.replaceStored([stored("eve", { hash: DEAR })]);
   assertEquals(accounts.find("bob"), undefined);
-  assertEquals(accounts.find("eve")?.hash.text, DEAR);
+  assertEquals(accounts.find("eve")?.hash?.text, DEAR);
   assertEquals(accounts.find("ann"), account("ann"));
   accounts.replaceStored([]);
   assertEquals(accounts.find("eve"), undefined);
@@ -118,4 +118,11 @@ Deno.test("Accounts lists those that are configured", () => {
   const accounts = new Accounts([account("ann", { id: "1" })]);
   accounts.replaceStored([stored("bob")]);
   assertEquals(accounts.listConfigured(), [{ id: "1", username: "ann", groups: ["team"] }]);
+});
+
+Deno.test("Accounts knows somebody without a password, who is nobody's decoy", () => {
+  const accounts = new Accounts([]);
+  accounts.replaceStored([{ id: "bot", username: "bot", groups: [] }]);
+  assertEquals(accounts.recall("bot")?.identity.id, "bot");
+  assertEquals([accounts.find("bot")?.hash, accounts.decoy], [undefined, undefined]);
 });

@@ -64,8 +64,8 @@ class PasswordAuth implements Auth {
     if (!account) return { outcome: "foreign" };
     // It may have been changed while the check waited for its turn.
     const current = this.#accounts.find(username);
-    const isCurrent = current?.id === account.id && current.hash.text === account.hash.text;
-    if (!matches || !isCurrent) return { outcome: "refused", reason: "wrong password" };
+    const isCurrent = current?.id === account.id && current.hash?.text === account.hash?.text;
+    if (!account.hash || !matches || !isCurrent) return { outcome: "refused", reason: "wrong password" };
     if (current.disabled) return { outcome: "refused", reason: "it is disabled" };
     return { outcome: "known", identity: identityOf(current), cacheForMs: CACHE_MS };
   }
