@@ -1,5 +1,5 @@
 import { assertEquals } from "../support/assert.ts";
-import { Register } from "./register.ts";
+import { moment, Register } from "./register.ts";
 
 Deno.test("Register", async (t) => {
   await t.step("holds what an acknowledged write wrote", () => {
@@ -54,5 +54,44 @@ Deno.test("Register", async (t) => {
     register.begin("b");
     register.settle("b");
     assertEquals(register.possible(), ["b"]);
+  });
+
+  await t.step("may have held, while somebody read, what was over before the read was", () => {
+    const register = new Register("a");
+    const before = moment();
+    register.begin("b").acknowledge();
+    const between = moment();
+    register.begin("c").acknowledge();
+    assertEquals(register.possible(before), ["a", "b", "c"]);
+    assertEquals(register.possible(between), ["b", "c"]);
+    assertEquals(register.possible(), ["c"]);
+  });
+
+  await t.step("may have held, while somebody read, what was taken back meanwhile", () => {
+    const register = new Register("a");
+    const before = moment();
+    register.begin("b").takeBack();
+    assertEquals(register.possible(before), ["a", "b"]);
+    assertEquals(register.possible(), ["a"]);
+  });
+
+  await t.step("held what was seen, unless a write overlapped", () => {
+    const register = new Register("a");
+    register.begin("b").conclude();
+    register.see("b", moment());
+    assertEquals(register.possible(), ["b"]);
+    const write = register.begin("c");
+    register.see("b", moment());
+    assertEquals(register.possible(), ["c", "b"]);
+    write.withdraw();
+    assertEquals(register.possible(), ["b"]);
+  });
+
+  await t.step("forgets what nobody can have read", () => {
+    const register = new Register("a");
+    const before = moment();
+    register.begin("b").acknowledge();
+    register.forget(moment());
+    assertEquals(register.possible(before), ["b"]);
   });
 });

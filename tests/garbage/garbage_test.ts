@@ -1,0 +1,221 @@
+import { audit } from "../crash/audit.ts";
+import type { RepositoryModel } from "../crash/model.ts";
+import { Random } from "../crash/random.ts";
+import { type Moment, moment } from "../crash/register.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { act, unlessLost } from "./actor.ts";
+import { Cluster } from "./cluster.ts";
+import { collect, collectOn } from "./collector.ts";
+import { Lookout } from "./lookout.ts";
+import { deleteManifest } from "./manifest_requests.ts";
+import { Promises } from "./promises.ts";
+import { push } from "./pushes.ts";
+import { sendSlowly } from "./slow_upload.ts";
+import { Tally } from "./tally.ts";
+import { circle } from "./vulture.ts";
+import { listUnfinished, type Walk, walk } from "./walk.ts";
+import type { Witness } from "./witness.ts";
+import { createWorld, type World } from "./world.ts";
+
+/** How long each of the tests is under load. */
+const SECONDS = Number(Deno.env.get("SREG_GARBAGE_SECONDS") ?? 30);
+
+/** Repeats the choices of a run, but not the moments of answers. */
+const SEED = Number(Deno.env.get("SREG_GARBAGE_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+
+const GRACE_MS = 2_000;
+const ACTORS = 24;
+const VULTURES = 12;
+const KILL_EVERY_MS = { least: 3_000, most: 9_000 };
+const DOWN_MAX_MS = 1_200;
+const BOTH_CHANCE = 0.2;
+const LOOK_EVERY_MS = 100;
+const MEMORY_MS = 60_000;
+const QUIET_MAX_MS = 60_000;
+
+const CONFIG = `
+[garbage]
+grace = "${GRACE_MS / 1_000}s"
+[uploads]
+idle_timeout = "5m"
+[jobs]
+lease_lifetime = "1s"
+keep = 20
+[schedule]
+gc = "off"
+`;
+
+const LAST_CONFIG = CONFIG.replace("5m", "1s");
+
+/** All of a run. */
+interface Run extends Witness {
+  readonly cluster: Cluster;
+  readonly world: World;
+  readonly servers: number;
+  readonly dataDir: string;
+}
+
+/** Works on the servers until the time is over, or something is wrong. */
+async function runUnderLoad(run: Run): Promise<void> {
+  const { model, random, world, dataDir, tally } = run;
+  const end = new AbortController();
+  const deadline = performance.now() + SECONDS * 1_000;
+  const lookout = new Lookout(world, { dataDir, graceMs: GRACE_MS, tally });
+  const fork = (): Witness => ({ ...run, random: random.fork() });
+  const work = [
+    ...Array.from({ length: ACTORS }, () => act(fork(), world, end.signal)),
+    circle(fork(), { lookout, clients: VULTURES }, end.signal),
+    sendSlowly(fork(), end.signal),
+    collectOn(run, end.signal),
+    killOn(run, end.signal),
+    forgetOn(model.repositories, end.signal),
+  ];
+  const failed = Promise.race(work.map((task) => task.then(() => undefined)));
+  failed.catch(() => end.abort());
+  while (!end.signal.aborted && performance.now() < deadline && model.violations.length === 0) {
+    await pause(LOOK_EVERY_MS);
+  }
+  end.abort();
+  await Promise.all(work);
+}
+
+/** Kills a server now and then, sometimes all of them, and starts it again. */
+async function killOn({ cluster, random, servers }: Run, signal: AbortSignal): Promise<void> {
+  const choices = random.fork();
+  const killOne = async (index: number) => {
+    await cluster.kill(index);
+    await pause(choices.below(DOWN_MAX_MS));
+    await cluster.revive(index);
+  };
+  while (!signal.aborted) {
+    const { least, most } = KILL_EVERY_MS;
+    await pause(least + choices.below(most - least), signal);
+    if (signal.aborted) return;
+    const first = choices.below(servers);
+    const others = Array.from({ length: servers }, (_, index) => index).filter((index) => index !== first);
+    const victims = choices.chance(BOTH_CHANCE) ? [first, ...others] : [first];
+    await Promise.all(victims.map(killOne));
+  }
+}
+
+/** Forgets what no request that is under way can ask for. */
+async function forgetOn(repositories: readonly RepositoryModel[], signal: AbortSignal): Promise<void> {
+  let before: Moment = moment();
+  while (!signal.aborted) {
+    const next = moment();
+    await pause(MEMORY_MS, signal);
+    for (const { blobs, manifests, tags } of repositories) {
+      const presences = [...manifests.values()].map(({ present }) => present);
+      for (const register of [...blobs.values(), ...presences, ...tags.values()]) register.forget(before);
+    }
+    before = next;
+  }
+}
+
+/** Collects until there is nothing to do, with nobody but collection at work. */
+async function settleDown(run: Run): Promise<void> {
+  const { cluster, servers, dataDir, model } = run;
+  await cluster.stop();
+  for (let index = 0; index < servers; index++) await cluster.revive(index, LAST_CONFIG);
+  const deadline = performance.now() + QUIET_MAX_MS;
+  while (performance.now() < deadline) {
+    await collect(run);
+    if ((await listUnfinished(dataDir)).length === 0) return;
+  }
+  model.complain(`After ${QUIET_MAX_MS} ms there is still to do: ${await listUnfinished(dataDir)}`);
+}
+
+/** From now on a repository has exactly the blobs that its manifests refer to. */
+async function expectReachable({ cluster, model }: Run): Promise<void> {
+  for (const { name, blobs, manifests } of model.repositories) {
+    const reachable = new Set<string>();
+    for (const { digest, blobs } of manifests.values()) {
+      const { status } = await cluster.send("GET", `/v2/${name}/manifests/${digest}`);
+      if (status === 200) { for (const blob of blobs) reachable.add(blob); }
+    }
+    for (const [digest, register] of blobs) register.settle(reachable.has(digest));
+  }
+}
+
+async function pushBallast(run: Run): Promise<void> {
+  for (const repository of run.model.repositories) {
+    for (const digest of run.world.ballast) {
+      await push(run, { repository, manifest: repository.manifests.get(digest)! }, []);
+    }
+  }
+}
+
+/** Deletes all but the ballast and a few, so that there is something to collect without anybody in its way. */
+async function deleteMost(run: Run): Promise<void> {
+  for (const repository of run.model.repositories) {
+    for (const digest of run.world.families.slice(1).flatMap(({ manifests }) => manifests)) {
+      const manifest = repository.manifests.get(digest)!;
+      if (manifest.present.mayBe(true)) await unlessLost(deleteManifest(run, { repository, manifest }));
+    }
+  }
+}
+
+async function proveCollection(run: Run): Promise<Walk> {
+  const { cluster, model, dataDir, tally } = run;
+  const requireInnocence = (when: string) =>
+    assertEquals(
+      model.violations.slice(0, 10),
+      [],
+      `${when}, ${tally.format()}, on ${dataDir}\n${cluster.logs()}`,
+    );
+  await pushBallast(run);
+  requireInnocence("before the load");
+  const startedMs = performance.now();
+  await runUnderLoad(run);
+  requireInnocence(`after ${Math.round(performance.now() - startedMs)} ms under load`);
+  await deleteMost(run);
+  await settleDown(run);
+  requireInnocence("when all was collected");
+  await expectReachable(run);
+  for (const connection of cluster.connections()) await audit(connection, model);
+  requireInnocence("when all was quiet");
+  await cluster.stop();
+  const found = await walk(dataDir, model.repositories);
+  assertEquals(found.problems, [], `on ${dataDir}, ${tally.format()}`);
+  return found;
+}
+
+for (const servers of [1, 2]) {
+  const many = servers === 1 ? "one server" : `${servers} servers`;
+  Deno.test(`Collection beside pushes and kills, over ${many} (SREG_GARBAGE_SEED=${SEED})`, async () => {
+    const random = new Random(SEED + servers);
+    const world = createWorld({ random, graceMs: GRACE_MS });
+    const { model } = world;
+    const dataDir = await Deno.makeTempDir({ prefix: "sreg-garbage-" });
+    const complain = (violation: string) => model.complain(violation);
+    await using cluster = await Cluster.start({
+      count: servers,
+      dataDir,
+      config: CONFIG,
+      random: random.fork(),
+      complain,
+    });
+    const tally = new Tally();
+    const promises = new Promises(GRACE_MS);
+    const run = { cluster, model, promises, random, tally, world, servers, dataDir };
+    const { manifests, links, blobs, announcements } = await proveCollection(run);
+    for (const what of ["pushes", "unlinked (gc)", "blobs (gc)", "condemned links that were saved"]) {
+      assert(tally.of(what) > 0, `the test is without ${what}`);
+    }
+    console.log(`${many}: ${cluster.sent} requests, ${cluster.kills} kills, ${tally.format()}`);
+    console.log(
+      `left: ${manifests} manifests, ${links} links, ${blobs} blobs, ${announcements} announcements`,
+    );
+    await Deno.remove(dataDir, { recursive: true });
+  });
+}
+
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
+}
