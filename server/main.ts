@@ -11,6 +11,7 @@ import { listen } from "./http/listen.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import type { ServerHost } from "./operations.ts";
 import { type Listeners, readTls, startReloader } from "./reload.ts";
+import { scrubCommand } from "./scrub_command.ts";
 import { createServer, type Server } from "./server.ts";
 
 /** How long requests may go on after a signal to stop. */
@@ -36,6 +37,22 @@ program.command("serve")
   .option("--verbose", "log everything, each request too")
   .addHelpText("after", "\nExample:\n  $ sreg serve --addr 127.0.0.1:5000 --data-dir ./data\n")
   .action(({ config, ...overrides }) => serve(config, overrides));
+
+program.command("scrub")
+  .description("look through the whole store for damage, without a server; fails where some stays")
+  .option(
+    "-c, --config <path>",
+    "configuration file, or folder of *.toml; may be repeated (default: sreg.toml, else config.toml, if there is one)",
+    (path: string, paths: readonly string[] = []) => [...paths, path],
+  )
+  .option("--data-dir <dir>", "where the data are (default: ./data)")
+  .option("--dry-run", "change nothing, whatever else is asked (what it does without --repair)")
+  .option("--repair", "mend what can be derived, move the rest to quarantine")
+  .option("--rehash", "read all bytes, and compare their digests")
+  .option("--rate <size>", "read so much in a second at most: 50MB/s")
+  .option("--json", "write each finding, then the report, as a line of JSON")
+  .addHelpText("after", "\nExample:\n  $ sreg scrub -c sreg.toml --rehash --rate 50MB/s\n")
+  .action(async ({ config, ...flags }) => Deno.exit(await scrubCommand(config, flags)));
 
 try {
   checkRuntime();
@@ -69,6 +86,10 @@ async function serve(paths: readonly string[] | undefined, flags: ServeFlags): P
   const onReplaced = (next: ReadConfig) => void (read = next);
   const reloader = startReloader({ source, read, readAtMs, server, listeners, log, onReplaced });
   warnIfOpen(read.config, log);
+  log.info("Listening", {
+    registry: listeners.registry.url,
+    admin: (listeners.admin ?? listeners.registry).url,
+  });
   announce(listeners.registry.url);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => void reloader.reload());
   await signalled;
