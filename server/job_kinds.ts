@@ -4,6 +4,7 @@ import { flagOption, type JobKind, type OptionReader, optionsParser } from "./jo
 import { isRepositoryName, type RepositoryName } from "./oci/name.ts";
 import type { Registry } from "./registry/registry.ts";
 import { runRetention } from "./registry/retention.ts";
+import { scrubJob } from "./scrub_job.ts";
 import type { TermsOf } from "./retention_terms.ts";
 
 /** What the kinds of jobs work with. */
@@ -18,7 +19,7 @@ export interface JobKindParts {
 
 /** The kinds of jobs that there are. */
 export function jobKinds(parts: JobKindParts): readonly JobKind[] {
-  return [garbageJob(parts), retentionJob(parts)];
+  return [garbageJob(parts), retentionJob(parts), scrubJob(parts)];
 }
 
 function garbageJob({ registry, config }: JobKindParts): JobKind<{ readonly dry_run?: boolean }> {

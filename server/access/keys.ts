@@ -15,6 +15,9 @@
  * @module
  */
 
+/** All of them begin so. */
+export const ACCESS_PREFIX = "access/";
+
 export const SIGNING_PREFIX = "access/signing/";
 export const TOKENS_PREFIX = "access/tokens/";
 

@@ -18,6 +18,9 @@
  * @module
  */
 
+/** All of them begin so. */
+export const JOBS_PREFIX = "jobs/";
+
 export const LEASE_KEY = "jobs/lease";
 export const RECORDS_PREFIX = "jobs/records/";
 export const UNFINISHED_PREFIX = "jobs/unfinished/";

@@ -16,6 +16,7 @@
  * due_bytes/<algorithm>/<hex>                                   no repository may need this blob any more
  * aside/<algorithm>/<hex>.<id>                                  bytes of a blob, taken aside; see `garbage.ts`
  * pulls/<name>!/<id>                                            when what was last pulled, JSON; see `pulls.ts`
+ * quarantine/<run>/<key>                                        what a scrub has moved away from <key>; see `scrub/`
  * ```
  *
  * No relation is kept in an object that must be read, changed and written back: each is a key of its own, so writers
@@ -67,6 +68,8 @@ export const CATALOG_PREFIX = "catalog/";
 export function catalogKey(name: string): string {
   return `${CATALOG_PREFIX}${name}!`;
 }
+
+export const REPOSITORIES_PREFIX = "repositories/";
 
 export function manifestsPrefix(name: RepositoryName): string {
   return `repositories/${name}/_manifests/`;
@@ -136,8 +139,12 @@ export function uploadKey(name: RepositoryName, upload: UploadId): string {
 
 export const DELETIONS_PREFIX = "deletions/";
 
+export function deletionsPrefix(name: RepositoryName): string {
+  return `${DELETIONS_PREFIX}${name}!/`;
+}
+
 export function deletionKey(name: RepositoryName, digest: Digest): string {
-  return `${DELETIONS_PREFIX}${name}!/${path(digest)}`;
+  return deletionsPrefix(name) + path(digest);
 }
 
 export const DUE_PREFIX = "due/";
@@ -174,6 +181,13 @@ export function pullsPrefix(name: RepositoryName): string {
 
 export function pullsKey(name: RepositoryName, id: string): string {
   return pullsPrefix(name) + id;
+}
+
+export const QUARANTINE_PREFIX = "quarantine/";
+
+/** Where the scrub that is called `run` keeps what it moves away from `key`. */
+export function quarantineKey(run: string, key: string): string {
+  return `${QUARANTINE_PREFIX}${run}/${key}`;
 }
 
 /** The last segment of a key: a tag, an upload. */
