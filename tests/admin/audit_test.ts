@@ -96,6 +96,10 @@ async function testPushes(t: Deno.TestContext, { scene, eventsDuring }: Stage): 
       ["admin", "delete-manifest", "team/app:v1", "done", {}],
     ]);
   });
+}
+
+async function testAdministration(t: Deno.TestContext, { scene, eventsDuring }: Stage): Promise<void> {
+  const admin = scene.as("admin");
   await t.step(
     "of the administration, before it is answered, with what was asked and without secrets",
     async () => {
