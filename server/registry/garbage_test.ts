@@ -392,6 +392,22 @@ Deno.test("what was pushed, or found unneeded, less than the grace time ago stay
   assertEquals([(await collect(registry)).unlinked, await read(registry, NAME, BLOB)], [1, undefined]);
 });
 
+Deno.test("a blob whose upload took longer than the grace time is looked at too", async () => {
+  const registry = await open(await create({}));
+  const id = await registry.uploads.create(NAME);
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async start(controller) {
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      assertEquals((await collect(registry)).due, 1);
+      controller.enqueue(bytesOf(TEXT));
+      controller.close();
+    },
+  });
+  await registry.uploads.finish(NAME, id, { digest: BLOB, chunk: { body } });
+  assertEquals((await collect(registry)).condemned, 1);
+  assertEquals((await collect(registry)).unlinked, 1);
+});
+
 Deno.test("a dry run tells what would go, and changes nothing", async () => {
   const storage = await create({});
   const registry = await open(storage);

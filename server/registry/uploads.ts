@@ -2,12 +2,14 @@ import type { Bytes, Storage } from "../../plugins/contract/storage.ts";
 import { type Digest, type DigestAlgorithm, digestAlgorithm, digestEncoded } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { RepositoryName } from "../oci/name.ts";
+import type { Listed, Page } from "../oci/page.ts";
 import { createUploadId, type UploadId, uploadMark } from "../oci/upload.ts";
 import type { Blobs } from "./blobs.ts";
 import { emptyBytes, relayBytes } from "./bytes.ts";
 import { digestBytes, Hasher } from "./hash.ts";
 import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
+import { listUploads, type OpenUpload, type UploadFilter } from "./upload_list.ts";
 import { UploadQuota } from "./upload_quota.ts";
 
 /** Bytes for an upload. */
@@ -43,6 +45,8 @@ export interface UploadStart {
 const HASHERS_MAX = 2_000;
 const FINISHED_MAX = 2_000;
 const SWEEP_PAGE = 1_000;
+/** For how long an announcement is sure to be there. */
+const ANNOUNCED_MS = 500;
 
 /**
  * Uploads under way. An upload is an object that grows; its whole state is its bytes, so any replica can go on with it,
@@ -102,12 +106,15 @@ export class Uploads {
       if (this.#finished.get(id) === digest && await this.#blobs.has(name, digest)) {
         return { accepted: true, size: 0 };
       }
+      const announcedAtMs = performance.now();
       // The announcement must be there before the link; that it is made meanwhile costs no time.
       const [answer] = await whole([
         this.#complete(name, id, { digest, chunk }),
         this.#blobs.announce(name, digest),
       ]);
       if (!answer.accepted) return answer;
+      // A collector that finds no link for the grace time, which is longer than this, strikes it out.
+      if (performance.now() - announcedAtMs > ANNOUNCED_MS) await this.#blobs.announce(name, digest);
       if (!await this.#blobs.take(name, digest, uploadKey(name, id))) throw unknownUpload();
       this.#quota.release(name);
       remember(this.#finished, id, digest, FINISHED_MAX);
@@ -131,10 +138,18 @@ export class Uploads {
   }
 
   /** Ends an upload and forgets its bytes; BLOB_UPLOAD_UNKNOWN where there is none. */
-  cancel(name: RepositoryName, id: UploadId): Promise<void> {
-    return this.#mutex.run(id, async () => {
-      if (!await this.#forget(uploadKey(name, id))) throw unknownUpload();
-    });
+  async cancel(name: RepositoryName, id: UploadId): Promise<void> {
+    if (!await this.discard(name, id)) throw unknownUpload();
+  }
+
+  /** Ends an upload and forgets its bytes. Answers whether there was one. */
+  discard(name: RepositoryName, id: UploadId): Promise<boolean> {
+    return this.#mutex.run(id, () => this.#forget(uploadKey(name, id)));
+  }
+
+  /** The uploads under way, by repository. Pages end by `<repository>/<upload>`. */
+  list(page: Page, filter: UploadFilter): Promise<Listed<OpenUpload>> {
+    return listUploads(this.#storage, page, filter);
   }
 
   /** Removes the uploads to which nothing was added for `idleMs`. Answers how many. */

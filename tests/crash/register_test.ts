@@ -55,7 +55,9 @@ Deno.test("Register", async (t) => {
     register.settle("b");
     assertEquals(register.possible(), ["b"]);
   });
+});
 
+Deno.test("Register, read while others write,", async (t) => {
   await t.step("may have held, while somebody read, what was over before the read was", () => {
     const register = new Register("a");
     const before = moment();

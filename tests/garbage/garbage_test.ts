@@ -1,5 +1,5 @@
 import { audit } from "../crash/audit.ts";
-import type { RepositoryModel } from "../crash/model.ts";
+import type { ManifestModel, RepositoryModel } from "../crash/model.ts";
 import { Random } from "../crash/random.ts";
 import { type Moment, moment } from "../crash/register.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -128,13 +128,19 @@ async function settleDown(run: Run): Promise<void> {
 /** From now on a repository has exactly the blobs that its manifests refer to. */
 async function expectReachable({ cluster, model }: Run): Promise<void> {
   for (const { name, blobs, manifests } of model.repositories) {
-    const reachable = new Set<string>();
-    for (const { digest, blobs } of manifests.values()) {
-      const { status } = await cluster.send("GET", `/v2/${name}/manifests/${digest}`);
-      if (status === 200) { for (const blob of blobs) reachable.add(blob); }
-    }
+    const readable = await readableOf(cluster, name, [...manifests.values()]);
+    const reachable = new Set(readable.flatMap((manifest) => manifest.blobs));
     for (const [digest, register] of blobs) register.settle(reachable.has(digest));
   }
+}
+
+async function readableOf(cluster: Cluster, name: string, manifests: readonly ManifestModel[]) {
+  const found: ManifestModel[] = [];
+  for (const manifest of manifests) {
+    const { status } = await cluster.send("GET", `/v2/${name}/manifests/${manifest.digest}`);
+    if (status === 200) found.push(manifest);
+  }
+  return found;
 }
 
 async function pushBallast(run: Run): Promise<void> {
