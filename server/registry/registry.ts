@@ -12,8 +12,10 @@ import { Manifests } from "./manifests.ts";
 import { Pulls } from "./pulls.ts";
 import { SharedMutex } from "./mutex.ts";
 import { Referrers } from "./referrers.ts";
+import { Repositories } from "./repositories.ts";
 import { type RepositoryRules, requireDeletes, Tags } from "./tags.ts";
 import { Uploads } from "./uploads.ts";
+import { UsageCounter } from "./usage.ts";
 
 /** Limits that an operator sets. */
 export interface RegistryOptions {
@@ -39,6 +41,8 @@ export interface Registry {
   readonly catalog: Catalog;
   readonly garbage: Garbage;
   readonly pulls: Pulls;
+  readonly repositories: Repositories;
+  readonly usage: UsageCounter;
   /** By repository: pushes of manifests run together, deletions alone. */
   readonly changes: SharedMutex;
   readonly rules: RepositoryRules;
@@ -59,7 +63,9 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   await manifests.recover();
   const pulls = new Pulls(storage);
   const garbage = new Garbage({ storage, links, manifests });
-  return { garbage, blobs, uploads, manifests, tags, referrers, catalog, pulls, changes, rules };
+  const usage = new UsageCounter(storage);
+  const nouns = { blobs, uploads, manifests, tags, referrers, catalog, pulls, changes, rules };
+  return { ...nouns, garbage, usage, repositories: new Repositories(storage, nouns) };
 }
 
 /** The children that the manifest behind a tag lists, where it is an index. */
