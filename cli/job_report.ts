@@ -3,7 +3,7 @@
 import { formatBytes, formatDuration, formatFacts, formatTime, shortDigest } from "./format.ts";
 import type { Job } from "./job.ts";
 import { harmless, write } from "./output.ts";
-import { flag, list, object, optional, type Shaped, text } from "./shape.ts";
+import { flag, list, object, optional, type Shape, type Shaped, text } from "./shape.ts";
 import { type Cell, formatTable } from "./table.ts";
 
 const ROWS_MAX = 1_000;
@@ -55,9 +55,10 @@ export async function formatEntries(job: Job, entries: readonly unknown[]): Prom
   if (!isRecords(entries)) {
     return `${entries.map((entry) => `${harmless(JSON.stringify(entry))}\n`).join("")}${end}`;
   }
-  const areVerdicts = list(VERDICT).problem(entries, "") === undefined;
-  const table = areVerdicts
-    ? await formatVerdicts(entries as unknown as readonly Verdict[])
+  const table = fits(entries, VERDICT)
+    ? await formatVerdicts(entries)
+    : fits(entries, FINDING)
+    ? await formatFindings(entries)
     : await formatRecords(entries);
   return table + end;
 }
@@ -72,6 +73,29 @@ const VERDICT = object({
 });
 
 type Verdict = Shaped<typeof VERDICT>;
+
+const FINDING = object({
+  severity: text,
+  kind: text,
+  key: text,
+  detail: text,
+  repaired: optional(text),
+  quarantined: optional(text),
+});
+
+function fits<T>(entries: readonly unknown[], shape: Shape<T>): entries is readonly T[] {
+  return list(shape).problem(entries, "") === undefined;
+}
+
+/** What is not as it should be, and what came of it. */
+async function formatFindings(findings: readonly Shaped<typeof FINDING>[]): Promise<string> {
+  const rows = findings.map(({ severity, kind, key, detail, repaired, quarantined }): readonly Cell[] => [
+    severity === "damage" ? { text: kind, tone: "bad" } : kind,
+    key,
+    [detail, ...(quarantined ? [`moved to ${quarantined}`] : []), ...(repaired ? [repaired] : [])],
+  ]);
+  return await formatTable(["finding", "key", "what"], rows);
+}
 
 /** What becomes of images, and why. */
 async function formatVerdicts(verdicts: readonly Verdict[]): Promise<string> {

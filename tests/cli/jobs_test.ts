@@ -132,6 +132,35 @@ team/app@sha256:c  delete  it is untagged
   assertEquals(JSON.parse(json.outcome.stdout).entries, VERDICTS);
 });
 
+Deno.test("sregctl scrub shows what it finds, and answers 1 only where damage stays", async () => {
+  const lines = [
+    { severity: "damage", kind: "dangling-tag", key: "r/a/tags/v1", detail: "it points to nothing" },
+    { severity: "leftover", kind: "orphan-blob", key: "b/sha256/00", detail: "no link", quarantined: "q/1" },
+  ];
+  const scrub = (remaining: number) =>
+    run(["scrub", "--repair"], {
+      "GET /admin/v1/jobs/j1": job("scrub", "done", {
+        lines: 2,
+        report: { findings: { "dangling-tag": 1 }, remaining, checked: { bytes: 2_048 } },
+      }),
+      "GET /admin/v1/jobs/j1/lines": { lines },
+    });
+  const table = (end: string) =>
+    `findings: dangling-tag  1
+remaining               ${end.startsWith("No") ? 0 : 1}
+checked: bytes          2.0 KiB
+
+finding       key          what
+dangling-tag  r/a/tags/v1  it points to nothing
+orphan-blob   b/sha256/00  no link
+                           moved to q/1
+
+${end}
+`;
+  assertEquals((await scrub(1)).outcome, printed(1, table("Damage stays")));
+  assertEquals((await scrub(0)).outcome, printed(0, table("No damage stays")));
+});
+
 Deno.test("sregctl retention run deletes nothing without --yes where nobody can be asked", async () => {
   const { outcome, asked } = await run(["retention", "run"], {});
   assertEquals([outcome.code, asked], [2, []]);
