@@ -56,3 +56,19 @@ Deno.test("A server takes over the identities of its store, whoever changes them
     assertEquals(answer.status, 401);
   });
 });
+
+Deno.test("Who starts a server with an administrator is let in, whatever the store says", async () => {
+  const dataDir = await Deno.makeTempDir({ prefix: "sreg-test-" });
+  await using _ = { [Symbol.asyncDispose]: () => Deno.remove(dataDir, { recursive: true }) };
+  const { identities, roles } = openAccessStore(await create({ root_dir: dataDir }));
+  const passwordHash = await cheapHash("admin-password");
+  await identities.create({ id: "quick-start-admin", username: "admin", groups: [] });
+  await roles.put({ name: "admin", verbs: [], repositories: [] });
+  await roles.bind({ role: "admin", users: ["somebody else"], groups: [] });
+  const overrides = { dataDir, admin: { username: "admin", passwordHash } };
+  await using server = await createServer(await readConfig({ overrides }), createLog("error"));
+  const headers = { authorization: `Basic ${btoa("admin:admin-password")}` };
+  const request = new Request("http://registry.example/admin/v1/roles?n=1", { headers });
+  const answer = await server.fetch(request, CONNECTION);
+  assertEquals([answer.status, (await answer.json()).roles[0].source], [200, "built-in"]);
+});

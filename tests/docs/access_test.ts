@@ -62,7 +62,7 @@ Deno.test("docs/authentication.md: the quick start's administrator gets in, and 
 });
 
 Deno.test("docs/authentication.md: the token of the example is made, shown once, used, rotated and revoked", async () => {
-  const [, body] = /-d '(\{[^']+\})'/.exec(authentication)!;
+  const [, body] = /me\/tokens \\\n +-d '(\{[^']+\})'/.exec(authentication)!;
   await using registry = await startRegistry({ config: await identityTables(["alice"]) });
   const client = new RegistryClient(registry.url);
   const headers = {
@@ -89,4 +89,19 @@ Deno.test("docs/authentication.md: the token of the example is made, shown once,
   assertEquals((await client.get("/v2/team/app/tags/list", asToken(token))).status, 401);
   assertEquals((await client.send("DELETE", `/admin/v1/me/tokens/${id}`, { headers })).status, 204);
   assertEquals((await client.get("/v2/team/app/tags/list", asToken(rotated.json().token))).status, 401);
+});
+
+Deno.test("docs/authentication.md: the identity of the example is made, and signs in", async () => {
+  const [, body] = /\/identities \\\n +-d '(\{[^']+\})'/.exec(authentication)!;
+  await using registry = await startRegistry({ config: await identityTables(["admin"]) });
+  const client = new RegistryClient(registry.url);
+  const signIn = (username: string, password: string) => ({
+    authorization: `Basic ${btoa(`${username}:${password}`)}`,
+    "content-type": "application/json",
+  });
+  const headers = signIn("admin", "admin-password");
+  const made = await client.send("POST", "/admin/v1/identities", { headers, body: body! });
+  assertEquals([made.status, made.json().groups], [201, ["developers"]]);
+  const { username, password } = JSON.parse(body!);
+  assertEquals((await client.get("/admin/v1/me", signIn(username, password))).json().username, username);
 });
