@@ -6,7 +6,7 @@ import { keyPages, mapFew } from "./key_pages.ts";
 import { checkManifest } from "./manifest_checks.ts";
 import { checkReferrer } from "./referrer_checks.ts";
 import type { Mend, ScrubRun } from "./scrub_run.ts";
-import { parseStoredKey } from "./stored_key.ts";
+import { parseStoredKey, type StoredKey } from "./stored_key.ts";
 import { checkTag, checkTagged } from "./tag_checks.ts";
 
 const PAGE = 1_000;
@@ -21,8 +21,11 @@ export async function scrubRepositories(run: ScrubRun, after: string | "all" | u
   const isJudged = (key: string) => after !== "all" && key > (after ?? "");
   let last: RepositoryName | undefined;
   for await (const keys of keyPages(run.storage, { prefix: REPOSITORIES_PREFIX, limit: PAGE })) {
-    await mapFew(keys, (key) => checkKey(run, key, { judge: isJudged(key) }));
-    for (const [name, key] of firstManifests(keys.filter(isJudged))) {
+    const entries = keys.map((key) => ({ key, found: parseStoredKey(key), judge: isJudged(key) }));
+    // What belongs to a manifest is judged when that has been: it may have been moved away.
+    const [manifests, others] = partition(entries, ({ found }) => found?.of === "manifest");
+    for (const some of [manifests, others]) await mapFew(some, (entry) => checkEntry(run, entry));
+    for (const [name, key] of firstManifests(manifests)) {
       if (name !== last) run.report.checked.repositories++;
       last = name;
       await checkCatalog(run, name, key);
@@ -32,8 +35,13 @@ export async function scrubRepositories(run: ScrubRun, after: string | "all" | u
   }
 }
 
-async function checkKey(run: ScrubRun, key: string, { judge }: { readonly judge: boolean }): Promise<void> {
-  const found = parseStoredKey(key);
+interface Entry {
+  readonly key: string;
+  readonly found: StoredKey | undefined;
+  readonly judge: boolean;
+}
+
+async function checkEntry(run: ScrubRun, { key, found, judge }: Entry): Promise<void> {
   if (found?.of === "manifest") await checkManifest(run, found, { judge });
   else if (!judge) return;
   else if (!found) await checkUnknown(run, key);
@@ -42,12 +50,15 @@ async function checkKey(run: ScrubRun, key: string, { judge }: { readonly judge:
   else if (found.of === "referrer") await checkReferrer(run, found);
 }
 
-/** One manifest of each repository that has any among the keys. */
-function firstManifests(keys: readonly string[]): Map<RepositoryName, string> {
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): readonly [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
+}
+
+/** One manifest that is judged of each repository that has any here. */
+function firstManifests(manifests: readonly Entry[]): Map<RepositoryName, string> {
   const first = new Map<RepositoryName, string>();
-  for (const key of keys) {
-    const found = parseStoredKey(key);
-    if (found?.of === "manifest" && !first.has(found.name)) first.set(found.name, key);
+  for (const { key, found, judge } of manifests) {
+    if (judge && found?.of === "manifest" && !first.has(found.name)) first.set(found.name, key);
   }
   return first;
 }
