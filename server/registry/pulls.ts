@@ -1,5 +1,5 @@
 import { PluginError } from "../../plugins/contract/error.ts";
-import type { Storage } from "../../plugins/contract/storage.ts";
+import type { PutCondition, Storage } from "../../plugins/contract/storage.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import { pullsKey, pullsPrefix } from "./keys.ts";
@@ -87,7 +87,7 @@ export class Pulls {
   }
 
   async #write(name: RepositoryName): Promise<void> {
-    await this.#put(name, this.#writing.get(name));
+    await this.#put(name, this.#writing.get(name), { lasting: false });
     const objects = (this.#objects.get(name) ?? OBJECTS_MAX) + 1;
     if (objects <= OBJECTS_MAX) return void this.#objects.set(name, objects);
     if (this.#objects.size > WAITING_MAX) this.#objects.clear();
@@ -104,9 +104,9 @@ export class Pulls {
     return 1;
   }
 
-  async #put(name: RepositoryName, pulls: LastPulls): Promise<void> {
-    const text = JSON.stringify(Object.fromEntries(pulls));
-    await this.#storage.put(pullsKey(name, crypto.randomUUID()), new TextEncoder().encode(text));
+  async #put(name: RepositoryName, pulls: LastPulls, condition: PutCondition = {}): Promise<void> {
+    const bytes = new TextEncoder().encode(JSON.stringify(Object.fromEntries(pulls)));
+    await this.#storage.put(pullsKey(name, crypto.randomUUID()), bytes, condition);
   }
 
   async #read(
