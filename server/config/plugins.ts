@@ -103,8 +103,8 @@ export async function readSpareRoles(
   tables: PluginTables,
   { root, adminId }: { readonly root: Place; readonly adminId: string | undefined },
 ): Promise<PluginConfig | undefined> {
-  const bindings = adminId === undefined ? [] : [{ role: "admin", users: [adminId], groups: [] }];
-  const table = { value: { bindings }, at: root.child("policy").child("rbac") };
+  const value = adminId === undefined ? {} : { bindings: [{ role: "admin", users: [adminId], groups: [] }] };
+  const table = { value, at: root.child("policy").child("rbac") };
   const [plugin] = await readPlugin("policy", { name: "rbac", table, declared: tables.plugin, root });
   return plugin;
 }
