@@ -110,10 +110,10 @@ export const json: Kind<JsonValue> = { expected: "a value", unit: "", read: (val
 
 function toJson(value: TomlValue): JsonValue {
   if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return value.map(toJson);
+  if (Array.isArray(value)) return Object.freeze(value.map(toJson));
   if (value instanceof Date) return value.toISOString();
   if (typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item)]));
+  return Object.freeze(Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item)])));
 }
 
 /** A value that is still to be read. */
