@@ -10,11 +10,15 @@ interface Hashed {
   readonly facts: ObjectFacts;
 }
 
-/**
- * Reads the bytes of a blob and tells of them where they have another digest. `undefined` where that cannot be said: they
- * are gone, or young.
- */
-export async function checkBytes(run: ScrubRun, digest: Digest): Promise<"right" | "wrong" | undefined> {
+/** What the bytes of a blob are; `undefined` where that cannot be said: they are gone, or young. */
+export type BytesVerdict = "right" | "wrong" | undefined;
+
+/** Reads the bytes of a blob and tells of them where they have another digest; who asks meanwhile shares the answer. */
+export function checkBytes(run: ScrubRun, digest: Digest): Promise<BytesVerdict> {
+  return run.share(digest, () => judgeBytes(run, digest));
+}
+
+async function judgeBytes(run: ScrubRun, digest: Digest): Promise<BytesVerdict> {
   if (run.isWrong(digest)) return "wrong";
   const key = blobKey(digest);
   const hashed = await hashObject(run, key, digest);

@@ -5,6 +5,7 @@ import { Due } from "../due.ts";
 import { asidePrefix, deletionKey, manifestKey } from "../keys.ts";
 import { ManifestObjects } from "../manifest_objects.ts";
 import type { Task } from "../task.ts";
+import type { BytesVerdict } from "./blob_bytes.ts";
 import {
   emptyReport,
   type Finding,
@@ -70,6 +71,7 @@ export class ScrubRun {
   readonly #name: string;
   readonly #throttle: Throttle;
   readonly #wrong = new Set<Digest>();
+  readonly #judging = new Map<Digest, Promise<BytesVerdict>>();
   #phase: ScrubPhase = "entries";
   #counting: Counting = { unit: "keys", done: () => 0 };
 
@@ -146,6 +148,15 @@ export class ScrubRun {
   /** Whether a collector has taken the blob's bytes aside: they are looked at again, by it or by whoever asks for them. */
   async isAside(digest: Digest): Promise<boolean> {
     return (await this.storage.list(asidePrefix(digest), { limit: 1 })).length > 0;
+  }
+
+  /** Judges the bytes of the blob, unless that is being done. */
+  share(digest: Digest, judge: () => Promise<BytesVerdict>): Promise<BytesVerdict> {
+    const known = this.#judging.get(digest);
+    if (known) return known;
+    const verdict = judge().finally(() => this.#judging.delete(digest));
+    this.#judging.set(digest, verdict);
+    return verdict;
   }
 
   /** Whether the bytes of the blob were found to be wrong. */
