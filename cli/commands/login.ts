@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
-import { createClient, openClient, Refusal } from "../client.ts";
+import { type Client, createClient, openClient, Refusal } from "../client.ts";
 import { changeContexts, contextsPath } from "../contexts.ts";
 import { formatFacts, showDone } from "../format.ts";
 import type { GlobalFlags } from "../frame.ts";
 import { Misuse } from "../misuse.ts";
 import { write, writeJson } from "../output.ts";
 import { askHidden, askText, canAsk, readSecret } from "../prompts.ts";
-import { flag, list, object, optional, text } from "../shape.ts";
+import { flag, list, object, optional, type Shaped, text } from "../shape.ts";
 import { parseServer, requireSafe, type Target } from "../target.ts";
 
 /** The flags of `sregctl login`. */
@@ -32,8 +32,8 @@ const ME = object({
 export async function login(url: string, flags: LoginFlags): Promise<number> {
   const target = await targetOf(url, flags);
   using client = createClient(target, flags);
-  const me = await client.ask({ path: "/admin/v1/me", shape: ME });
-  if (me.anonymous) {
+  const me = await tryCredentials(client);
+  if (me?.anonymous) {
     throw new Refusal(`Cannot sign in to ${client.origin}: it takes you for anonymous`, 200, me);
   }
   const name = flags.name ?? target.server.host;
@@ -50,9 +50,19 @@ export async function login(url: string, flags: LoginFlags): Promise<number> {
   return showDone({ context: name, server: context.server, file: contextsPath(), identity: me }, {
     json: flags.json,
     text: `Signed in to ${context.server} as ${
-      me.username ?? me.id ?? "somebody"
+      me?.username ?? me?.id ?? flags.username ?? "somebody"
     }; this is the context ${name}`,
   });
+}
+
+/** Whom the server takes one for. One who may not ask is known all the same: others are answered 401. */
+async function tryCredentials(client: Client): Promise<Shaped<typeof ME> | undefined> {
+  try {
+    return await client.ask({ path: "/admin/v1/me", shape: ME });
+  } catch (error) {
+    if (error instanceof Refusal && error.status === 403) return undefined;
+    throw error;
+  }
 }
 
 /** Shows whom the server takes the caller for. */
@@ -68,7 +78,7 @@ export async function whoami(flags: GlobalFlags): Promise<number> {
     ["user name", me.anonymous ? "anonymous" : me.username],
     ["id", me.id],
     ["groups", me.groups.join(", ")],
-    ["known by", me.by],
+    ["known by", me.by !== "nothing" ? me.by : me.anonymous ? undefined : "client certificate"],
   ]));
   return 0;
 }
