@@ -84,7 +84,7 @@ Deno.test("loadConfig() without file and flags answers the defaults", async () =
   await using folder = await Folder.create();
   const { passwords, roles, ...config } = await loadConfig({ cwd: folder.path });
   assertEquals([passwords.kind, passwords.options], ["auth", {}]);
-  assertEquals([roles.kind, roles.options], ["policy", { bindings: [] }]);
+  assertEquals([roles.kind, roles.options], ["policy", {}]);
   assertEquals(config, {
     server: { bindAddress: "127.0.0.1", port: 5000, trustedProxies: [] },
     storage: {
