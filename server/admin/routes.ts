@@ -3,15 +3,20 @@ import { type ConfigParts, configRoutes } from "./config.ts";
 import { bindingRoutes } from "./bindings.ts";
 import { type IdentityParts, identityRoutes } from "./identities.ts";
 import { type JobParts, jobRoutes } from "./jobs.ts";
+import { manifestRoutes } from "./manifests.ts";
 import { meRoutes } from "./me.ts";
 import { type OpenapiParts, openapiRoutes } from "./openapi.ts";
 import { type PluginParts, pluginRoutes } from "./plugins.ts";
 import { ownPasswordRoutes } from "./own_password.ts";
 import { policyRoutes } from "./policy.ts";
+import { repositoryRoutes } from "./repositories.ts";
 import { type RoleParts, roleRoutes } from "./roles.ts";
 import type { AdminRoute } from "./route.ts";
 import { type StatusParts, statusRoutes } from "./status.ts";
+import { tagRoutes } from "./tags.ts";
 import { tokenRoutes } from "./tokens.ts";
+import { uploadRoutes } from "./uploads.ts";
+import { usageRoutes } from "./usage.ts";
 
 /** What the rows of the administration are served from: the parts of each noun. */
 export type AdminParts =
@@ -43,6 +48,11 @@ export function adminRoutes(parts: AdminParts): readonly AdminRoute[] {
     ...ownPasswordRoutes(parts),
     ...roleRoutes(parts),
     ...bindingRoutes(parts),
+    ...usageRoutes(),
+    ...manifestRoutes(),
+    ...tagRoutes(),
+    ...uploadRoutes(),
+    ...repositoryRoutes(),
   ];
   return rows;
 }

@@ -1,4 +1,5 @@
 import type { Access } from "../access/access.ts";
+import type { Action } from "../access/actions.ts";
 import type { Log } from "../observe/log.ts";
 import { OciError } from "../oci/error.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -87,6 +88,9 @@ function createServe(options: HandlerOptions): Handler {
   };
 }
 
+/** What is done to uploads, whoever began them; all else only whoever did. */
+const OTHERS_UPLOADS: Action = "admin.cancel-upload";
+
 async function answerTo(
   exchange: Exchange,
   { registry, access, stallTimeoutMs, sent, url }: HandlerOptions & {
@@ -103,7 +107,8 @@ async function answerTo(
     ...(words.tag && { reference: { tag: words.tag } }),
     ...(route.tags && { tags: route.tags(query, words) }),
   });
-  if (words.upload) registry.uploads.requireOwner(words.upload, caller.owner);
+  const isOwn = route.action !== OTHERS_UPLOADS;
+  if (words.upload && isOwn) registry.uploads.requireOwner(words.upload, caller.owner);
   exchange.call = {
     words: words as Words,
     method: sent.method,

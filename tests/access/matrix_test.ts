@@ -151,7 +151,7 @@ async function setStage(scene: Scene): Promise<Stage> {
       if (name === "") return [name, await nouns(admin)];
       await admin.pushImage(name, "v1");
       const { digest } = contentOf(`layer of ${name}`);
-      return [name, { name, reference: "v1", digest, ...await beginUpload(admin, name) }];
+      return [name, { name, reference: "v1", tag: "v1", digest, ...await beginUpload(admin, name) }];
     })),
   );
   const scopes = [
@@ -267,6 +267,14 @@ const SERVED: Readonly<Record<string, (asking: Asking) => Prepared | Promise<Pre
     await admin.pushImage(name, reference);
     return { words: { reference } };
   },
+  // The content of the others is still to be asked for.
+  "DELETE /admin/v1/repositories/<name>": () => ({ query: "?dry_run=true" }),
+  "DELETE /admin/v1/repositories/<name>/_tags/<tag>": async ({ admin, name }) => {
+    const tag = unique("tag");
+    await admin.pushImage(name, tag);
+    return { words: { tag } };
+  },
+  "DELETE /admin/v1/repositories/<name>/_uploads/<upload>": ownUpload,
   "POST /token": () => TOKEN_FORM,
   "POST /admin/v1/identities": newIdentity,
   "PATCH /admin/v1/identities/<id>": async ({ admin }) => ({

@@ -108,6 +108,26 @@ export const ROWS: Readonly<Record<string, readonly [need: Need, status: number]
   "POST /admin/v1/jobs/<job>/cancel": ["admin", 404],
   "POST /admin/v1/jobs/<job>/resume": ["admin", 404],
 
+  "GET /admin/v1/repositories": ["admin", 200],
+  "HEAD /admin/v1/repositories": ["admin", 200],
+  "GET /admin/v1/repositories/<name>": ["admin", 200],
+  "HEAD /admin/v1/repositories/<name>": ["admin", 200],
+  "DELETE /admin/v1/repositories/<name>": ["admin", 200],
+  "GET /admin/v1/repositories/<name>/_tags": ["admin", 200],
+  "HEAD /admin/v1/repositories/<name>/_tags": ["admin", 200],
+  "GET /admin/v1/repositories/<name>/_tags/<tag>": ["admin", 200],
+  "HEAD /admin/v1/repositories/<name>/_tags/<tag>": ["admin", 200],
+  "DELETE /admin/v1/repositories/<name>/_tags/<tag>": ["admin", 204],
+  "GET /admin/v1/repositories/<name>/_tags/<tag>/history": ["admin", 200],
+  "HEAD /admin/v1/repositories/<name>/_tags/<tag>/history": ["admin", 200],
+  "GET /admin/v1/repositories/<name>/_manifests/<reference>": ["admin", 200],
+  "HEAD /admin/v1/repositories/<name>/_manifests/<reference>": ["admin", 200],
+  "GET /admin/v1/uploads": ["admin", 200],
+  "HEAD /admin/v1/uploads": ["admin", 200],
+  "DELETE /admin/v1/repositories/<name>/_uploads/<upload>": ["admin", 204],
+  "GET /admin/v1/usage": ["admin", 200],
+  "HEAD /admin/v1/usage": ["admin", 200],
+
   "POST /admin/v1/policy/decide": ["admin", 200],
 
   "GET /admin/v1/tokens": ["admin", 200],
@@ -164,9 +184,9 @@ const RIGHTS: Readonly<Record<User, Readonly<Record<Place, readonly Need[]>>>> =
   },
   admin: {
     "": ["version", "catalog", "own", "admin"],
-    "public/app": ["pull", "push", "delete"],
-    "team/app": ["pull", "push", "delete"],
-    "secret/app": ["pull", "push", "delete"],
+    "public/app": ["pull", "push", "delete", "admin"],
+    "team/app": ["pull", "push", "delete", "admin"],
+    "secret/app": ["pull", "push", "delete", "admin"],
   },
 };
 
@@ -192,6 +212,7 @@ export function verdictOf(row: string, place: Place, sender: Sender): Verdict {
 
 function scopeOf(need: Need, place: Place): string {
   if (need === "catalog") return `,scope="registry:catalog:*"`;
-  if (place === "") return "";
+  // No scope of a token covers the administration.
+  if (place === "" || need === "admin") return "";
   return `,scope="repository:${place}:${need === "push" ? "pull,push" : need}"`;
 }
