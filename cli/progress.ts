@@ -22,6 +22,17 @@ export interface ProgressView extends Disposable {
   pause(): void;
 }
 
+/** What of `cli-progress` is used. Its published types bring those of Node, which disagree with Deno's. */
+interface CliProgress {
+  readonly default: { readonly SingleBar: new (options: Readonly<Record<string, unknown>>) => Bar };
+}
+
+interface Bar {
+  start(total: number, value: number): void;
+  update(value: number): void;
+  stop(): void;
+}
+
 const BAR_COLUMNS = 20;
 const PLAIN_INTERVAL_MS = 10_000;
 /** Rates are those of the last so many milliseconds. */
@@ -36,13 +47,12 @@ export async function openProgress(label: string): Promise<ProgressView> {
 }
 
 async function openBar(label: string): Promise<ProgressView> {
-  // @ts-types="@types/cli-progress"
-  const { default: progress } = await import("cli-progress");
-  let bar: InstanceType<typeof progress.SingleBar> | undefined;
+  const { default: { SingleBar } } = await import("cli-progress") as unknown as CliProgress;
+  let bar: Bar | undefined;
   const meter = createMeter();
   let line = "";
   const open = () => {
-    const opened = new progress.SingleBar({
+    const opened = new SingleBar({
       stream: process.stderr,
       hideCursor: true,
       clearOnComplete: true,

@@ -1,7 +1,7 @@
 import { openClient, pathOf } from "../client.ts";
-import { formatFacts, formatSize, shortDigest } from "../format.ts";
+import { formatFacts, formatSize } from "../format.ts";
 import type { GlobalFlags } from "../frame.ts";
-import { harmless, outputColumns, paint, write, writeJson } from "../output.ts";
+import { write, writeJson } from "../output.ts";
 import {
   type Absent,
   dictionary,
@@ -14,7 +14,7 @@ import {
   type Shape,
   text,
 } from "../shape.ts";
-import { clip, widthOf } from "../table.ts";
+import { type Branch, drawTree } from "../tree.ts";
 
 interface Descriptor {
   readonly digest: string;
@@ -22,9 +22,15 @@ interface Descriptor {
   readonly size: number | Absent;
 }
 
-interface Child extends Descriptor {
-  readonly platform: Platform | Absent;
+/** A descriptor of something that may not be there. */
+interface Part extends Descriptor {
   readonly missing: boolean | Absent;
+}
+
+interface Child extends Part {
+  /** Why what is below it is not told: it is too deep, too much, or within itself. */
+  readonly cut: string | Absent;
+  readonly platform: Platform | Absent;
   readonly manifest: Tree | Absent;
 }
 
@@ -39,26 +45,18 @@ interface Tree extends Descriptor {
   readonly tags: readonly string[] | Absent;
   readonly artifact_type: string | Absent;
   readonly annotations: Readonly<Record<string, string>> | Absent;
-  readonly config: Descriptor | Absent;
-  readonly layers: readonly Descriptor[] | Absent;
+  readonly config: Part | Absent;
+  readonly layers: readonly Part[] | Absent;
   readonly manifests: readonly Child[] | Absent;
   readonly referrers: readonly Tree[] | Absent;
+  readonly more_referrers: boolean | Absent;
   readonly total_size: number | Absent;
-}
-
-/** A line of the drawing, and what hangs below it. */
-interface Branch {
-  readonly name: string;
-  readonly digest?: string;
-  readonly size?: number | Absent;
-  readonly note?: string | undefined;
-  readonly isBad?: boolean;
-  readonly branches: readonly Branch[];
 }
 
 const DEPTH_MAX = 16;
 
 const DESCRIPTOR = { digest: text, media_type: optional(text), size: optional(number) };
+const PART = { ...DESCRIPTOR, missing: optional(flag) };
 const PLATFORM = object({ os: optional(text), architecture: optional(text), variant: optional(text) });
 
 const TREE: Shape<Tree> = nested<Tree>((tree) =>
@@ -67,15 +65,17 @@ const TREE: Shape<Tree> = nested<Tree>((tree) =>
     tags: optional(list(text)),
     artifact_type: optional(text),
     annotations: optional(dictionary(text)),
-    config: optional(object(DESCRIPTOR)),
-    layers: optional(list(object(DESCRIPTOR))),
+    config: optional(object(PART)),
+    layers: optional(list(object(PART))),
     manifests: optional(list(object({
       ...DESCRIPTOR,
       platform: optional(PLATFORM),
       missing: optional(flag),
+      cut: optional(text),
       manifest: optional(tree),
     }))),
     referrers: optional(list(tree)),
+    more_referrers: optional(flag),
     total_size: optional(number),
   }), DEPTH_MAX);
 
@@ -111,13 +111,6 @@ function branchOf(
   { name, note }: { readonly name: string; readonly note?: string | undefined },
 ): Branch {
   const { digest, size, config, layers, manifests, referrers } = tree;
-  const leaf = (name: string, item: Descriptor): Branch => ({
-    name,
-    digest: item.digest,
-    size: item.size,
-    note: shortType(item.media_type),
-    branches: [],
-  });
   return {
     name,
     digest,
@@ -128,15 +121,24 @@ function branchOf(
       ...(config ? [leaf("config", config)] : []),
       ...(layers ?? []).map((layer, index) => leaf(`layer ${index + 1}`, layer)),
       ...(referrers && referrers.length > 0
-        ? [{ name: "referrers", branches: referrers.map(referrerBranch) }]
+        ? [{
+          name: tree.more_referrers ? "referrers (there are more)" : "referrers",
+          branches: referrers.map(referrerBranch),
+        }]
         : []),
     ],
   };
 }
 
+function leaf(name: string, { digest, size, media_type, missing }: Part): Branch {
+  const note = missing ? "is missing" : shortType(media_type);
+  return { name, digest, size, note, isBad: missing === true, branches: [] };
+}
+
 function childBranch(child: Child): Branch {
   const name = child.platform ? formatPlatform(child.platform) : shortType(child.media_type) || "manifest";
   if (child.manifest) return branchOf(child.manifest, { name });
+  if (child.cut) return { ...leaf(name, child), note: `cut: ${child.cut}` };
   const { digest, size, missing } = child;
   return { name, digest, size, branches: [], ...(missing && { note: "is missing", isBad: true }) };
 }
@@ -159,45 +161,4 @@ function shortType(type: string | Absent): string {
   const [, word] =
     /^application\/vnd\.(?:oci|docker)\.(?:image\.|distribution\.|container\.)?(.+)$/.exec(type ?? "") ?? [];
   return (word ?? type ?? "").replace(/\.v\d(?=\.|\+|$)/, "").replace(/^rootfs\./, "").replace(/\+json$/, "");
-}
-
-const DIGEST_COLUMNS = 19;
-const SIZE_COLUMNS = 9;
-
-function drawTree(root: Branch): string {
-  const lines = linesOf(root, { first: "", rest: "" });
-  const columns = outputColumns();
-  const nameColumns = Math.min(
-    Math.max(...lines.map(({ label }) => widthOf(label))),
-    columns - DIGEST_COLUMNS - SIZE_COLUMNS - 4,
-  );
-  return lines.map(({ label, branch }) => {
-    const { digest, size, note = "", isBad = false } = branch;
-    const name = clip(label, nameColumns);
-    const fixed = [
-      name + " ".repeat(nameColumns - widthOf(name)),
-      (digest === undefined ? "" : harmless(shortDigest(digest)).slice(0, DIGEST_COLUMNS)).padEnd(
-        DIGEST_COLUMNS,
-      ),
-      formatSize(size).padStart(SIZE_COLUMNS),
-    ].join("  ");
-    const room = columns - widthOf(fixed) - 2;
-    const end = note !== "" && room > 3
-      ? `  ${paint(clip(harmless(note), room), isBad ? "bad" : "faint")}`
-      : "";
-    return `${(fixed + end).trimEnd()}\n`;
-  }).join("");
-}
-
-interface Line {
-  readonly label: string;
-  readonly branch: Branch;
-}
-
-function linesOf(branch: Branch, { first, rest }: { readonly first: string; readonly rest: string }): Line[] {
-  const below = branch.branches.flatMap((child, index) => {
-    const isLast = index === branch.branches.length - 1;
-    return linesOf(child, { first: rest + (isLast ? "└─ " : "├─ "), rest: rest + (isLast ? "   " : "│  ") });
-  });
-  return [{ label: first + harmless(branch.name), branch }, ...below];
 }

@@ -1,8 +1,8 @@
-import { askList, openClient, pathOf } from "../client.ts";
+import { askList, type Client, openClient, pathOf, Refusal } from "../client.ts";
 import { requireConsent } from "../consent.ts";
 import { formatBytes, formatFacts, formatSize, formatTime, showTable } from "../format.ts";
 import type { DeleteFlags, GlobalFlags } from "../frame.ts";
-import { count, harmless, write, writeJson } from "../output.ts";
+import { count, harmless, write, writeJson, writeNote } from "../output.ts";
 import { anything, dictionary, flag, list, number, object, optional, type Shaped, text } from "../shape.ts";
 import { formatTable } from "../table.ts";
 
@@ -26,6 +26,7 @@ const DELETED = object({
 
 const USAGE = object({
   repositories: list(object({ name: text, bytes: number, unique_bytes: number, blobs: number })),
+  next: optional(text),
   total: object({
     bytes: number,
     bytes_not_deduplicated: number,
@@ -34,6 +35,8 @@ const USAGE = object({
     garbage_bytes: optional(number),
   }),
 });
+
+type Usage = Shaped<typeof USAGE>;
 
 /** Lists repositories. */
 export async function listRepositories(
@@ -108,7 +111,7 @@ export async function deleteRepository(name: string, flags: DeleteFlags): Promis
 /** Shows what takes the space. */
 export async function showUsage(flags: GlobalFlags): Promise<number> {
   using client = await openClient(flags);
-  const usage = await client.ask({ path: "/admin/v1/usage", shape: USAGE });
+  const usage = await askUsage(client);
   if (flags.json) {
     writeJson(usage);
     return 0;
@@ -124,7 +127,37 @@ export async function showUsage(flags: GlobalFlags): Promise<number> {
   return 0;
 }
 
-function totalsOf({ bytes, bytes_not_deduplicated, blobs, ...total }: Shaped<typeof USAGE>["total"]) {
+/** How long to wait for a large store to be counted. */
+const COUNTING_PATIENCE_MS = 10 * 60_000;
+const COUNTING_INTERVAL_MS = 3_000;
+
+/** What takes the space, all pages of it. */
+async function askUsage(client: Client): Promise<Usage> {
+  const usage = await askUsagePage(client, undefined);
+  const repositories = [...usage.repositories];
+  for (let { next } = usage; next;) {
+    const page = await askUsagePage(client, next);
+    if (page.repositories.length === 0) break;
+    repositories.push(...page.repositories);
+    next = page.next;
+  }
+  return { ...usage, next: undefined, repositories };
+}
+
+/** A page. A server that has not counted yet is asked again. */
+async function askUsagePage(client: Client, last: string | undefined): Promise<Usage> {
+  for (const giveUpAtMs = Date.now() + COUNTING_PATIENCE_MS;;) {
+    try {
+      return await client.ask({ path: "/admin/v1/usage", query: { n: "1000", last }, shape: USAGE });
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.status !== 503 || Date.now() > giveUpAtMs) throw error;
+      writeNote(harmless(error.message));
+    }
+    await new Promise((resolve) => setTimeout(resolve, COUNTING_INTERVAL_MS));
+  }
+}
+
+function totalsOf({ bytes, bytes_not_deduplicated, blobs, ...total }: Usage["total"]) {
   return [
     ["on disk", `${formatBytes(bytes)} in ${count(blobs, "blob")}`],
     ["without deduplication", formatBytes(bytes_not_deduplicated)],

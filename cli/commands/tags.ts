@@ -3,7 +3,7 @@ import { agrees } from "../consent.ts";
 import { formatFacts, formatSize, formatTime, shortDigest, showTable } from "../format.ts";
 import type { DeleteFlags, GlobalFlags } from "../frame.ts";
 import { harmless, write, writeError, writeJson } from "../output.ts";
-import { list, number, object, optional, text } from "../shape.ts";
+import { flag, list, number, object, optional, text } from "../shape.ts";
 
 /** A tag of a repository. */
 interface Named {
@@ -20,7 +20,9 @@ const TAG = object({
   last_pulled_at: optional(text),
 });
 
-const HISTORY = object({ history: list(object({ digest: text, set_at: text, by: optional(text) })) });
+const HISTORY = object({
+  history: list(object({ digest: text, set_at: text, by: optional(text), deleted: optional(flag) })),
+});
 
 /** Lists the tags of a repository. */
 export async function listTags(repository: string, flags: GlobalFlags): Promise<number> {
@@ -76,7 +78,11 @@ export async function showHistory({ repository, tag }: Named, flags: GlobalFlags
   return await showTable(answer, {
     json: flags.json,
     headings: ["since", "digest", "by"],
-    rows: answer.history.map(({ digest, set_at, by }) => [formatTime(set_at), shortDigest(digest), by ?? ""]),
+    rows: answer.history.map(({ digest, set_at, by, deleted }) => [
+      formatTime(set_at),
+      deleted ? { text: "deleted", tone: "bad" } : shortDigest(digest),
+      by ?? "",
+    ]),
     none: "Nothing is known of where it has pointed",
   });
 }

@@ -163,8 +163,13 @@ v1   sha256:0123456789ab  1.2 KiB  2025-03-31 22:00:05Z  never
 shows("tag history shows what a tag has pointed to", {
   args: ["tag", "history", "team/app", "v1"],
   path: "/admin/v1/repositories/team/app/_tags/v1/history",
-  reply: { history: [{ digest: DIGEST, set_at: AT, by: "alice" }] },
-  table: "since                 digest               by\n2025-03-31 22:00:05Z  sha256:0123456789ab  alice\n",
+  reply: {
+    history: [{ digest: DIGEST, deleted: true, set_at: AT }, { digest: DIGEST, set_at: AT, by: "alice" }],
+  },
+  table: `since                 digest               by
+2025-03-31 22:00:05Z  deleted
+2025-03-31 22:00:05Z  sha256:0123456789ab  alice
+`,
 });
 
 const OCI = "application/vnd.oci.image";
@@ -190,6 +195,7 @@ shows("manifest show draws the tree of an index, what is missing in it and what 
     manifests: [
       { ...IMAGE, platform: { os: "linux", architecture: "arm64", variant: "v8" }, manifest: IMAGE },
       { digest: DIGEST, size: 500, platform: { os: "linux", architecture: "s390x" }, missing: true },
+      { digest: DIGEST, size: 700, media_type: `${OCI}.index.v1+json`, cut: "depth" },
     ],
     referrers: [{ ...IMAGE, artifact_type: "application/spdx+json", layers: [] }],
     total_size: 30_003_200,
@@ -205,6 +211,7 @@ index                        sha256:0123456789ab      700 B
 │  ├─ config                 sha256:0123456789ab    2.0 KiB  config
 │  └─ layer 1                sha256:0123456789ab   28.6 MiB  layer.tar+gzip
 ├─ linux/s390x               sha256:0123456789ab      500 B  is missing
+├─ index                     sha256:0123456789ab      700 B  cut: depth
 └─ referrers
    └─ application/spdx+json  sha256:0123456789ab      500 B
       └─ config              sha256:0123456789ab    2.0 KiB  config
@@ -220,7 +227,7 @@ shows("upload list shows uploads under way", {
 
 shows("df shows what takes the space, the largest first", {
   args: ["df"],
-  path: "/admin/v1/usage",
+  path: "/admin/v1/usage?n=1000",
   reply: {
     repositories: [
       { name: "small", bytes: 10, unique_bytes: 0, blobs: 1 },
