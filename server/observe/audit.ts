@@ -2,6 +2,7 @@ import type { Storage } from "../../plugins/contract/storage.ts";
 import { type AuditEntry, type AuditEvent, AuditIds, timeOfId } from "./audit_event.ts";
 import { formatEvents, tidyEvents, type TidyLimits } from "./audit_objects.ts";
 import { type AuditPage, type AuditQuery, searchEvents } from "./audit_search.ts";
+import { Denials } from "./denials.ts";
 import { auditHourPrefix, auditKey } from "./keys.ts";
 import type { Log } from "./log.ts";
 
@@ -20,6 +21,8 @@ const FLUSH_AFTER_MS = 500;
 
 const BATCH_BYTES_MAX = 2 * 1024 * 1024;
 const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
+/** How often the denials that are not told one by one are told as a number, in milliseconds. */
+const UNTOLD_AFTER_MS = 60_000;
 const TIDY_INTERVAL_MS = 3_600_000;
 
 interface Queued {
@@ -42,8 +45,10 @@ export class AuditTrail {
   #bytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #written: Promise<void> = Promise.resolve();
-  /** The refused sign-ins that still wait, by what is the same of them. */
-  readonly #refusals = new Map<string, Queued>();
+  readonly #denials = new Denials();
+  /** The denials that still wait, by what is the same of them. */
+  readonly #waiting = new Map<string, Queued>();
+  #untoldTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Begins one. */
   constructor(storage: Storage, options: AuditTrailOptions) {
@@ -55,7 +60,8 @@ export class AuditTrail {
 
   /** Takes an event, to be kept within a second. */
   record(entry: AuditEntry): void {
-    if (!this.#countRefusal(entry)) this.#add(entry, false);
+    if (entry.outcome === "denied") this.#deny(entry);
+    else this.#add(entry, false);
   }
 
   /** Takes an event, and answers when it is kept. Never rejects: where it cannot be kept the log says so. */
@@ -89,6 +95,7 @@ export class AuditTrail {
   /** Keeps what waits, and ends. */
   async close(): Promise<void> {
     clearInterval(this.#tidying);
+    this.#tellUntold();
     await this.flush();
     clearTimeout(this.#timer);
   }
@@ -105,18 +112,28 @@ export class AuditTrail {
     return queued;
   }
 
-  /** The same refusal again is one event with a count: whoever guesses fills no disk. */
-  #countRefusal(entry: AuditEntry): boolean {
-    if (entry.action !== "sign-in") return false;
-    const key = JSON.stringify([entry.actor, entry.detail]);
-    const known = this.#refusals.get(key);
-    if (!known) {
-      this.#refusals.set(key, this.#add(entry, false));
-      return true;
+  /** The same denial again is one event with a count, and of very many only the number is told. */
+  #deny(entry: AuditEntry): void {
+    const key = JSON.stringify([entry.actor, entry.action, entry.target, entry.detail]);
+    const known = this.#waiting.get(key);
+    if (known) {
+      const { count = 1 } = known.event.detail as { count?: number };
+      known.event = { ...known.event, detail: { ...known.event.detail, count: count + 1 } };
+    } else if (this.#denials.admits(Date.now())) {
+      this.#waiting.set(key, this.#add(entry, false));
+    } else {
+      this.#untoldTimer ??= setTimeout(() => this.#tellUntold(), UNTOLD_AFTER_MS);
     }
-    const { count = 1 } = known.event.detail as { count?: number };
-    known.event = { ...known.event, detail: { ...known.event.detail, count: count + 1 } };
-    return true;
+  }
+
+  #tellUntold(): void {
+    clearTimeout(this.#untoldTimer);
+    this.#untoldTimer = undefined;
+    const count = this.#denials.takeUntold();
+    const actor = { id: null, username: null, address: "" };
+    if (count > 0) {
+      this.#add({ actor, action: "denials", target: "", outcome: "denied", detail: { count } }, false);
+    }
   }
 
   /** Where the store has not taken anything for long, what nobody waits for goes first. */
@@ -124,7 +141,7 @@ export class AuditTrail {
     const index = Math.max(0, this.#queue.findIndex(({ isOwed }) => !isOwed));
     const [dropped] = this.#queue.splice(index, 1);
     this.#bytes -= dropped!.bytes;
-    this.#refusals.clear();
+    this.#waiting.clear();
     this.#options.log.error("Lost an event of the audit log: too many wait for the store", {
       event: dropped!.event,
     });
@@ -157,7 +174,7 @@ export class AuditTrail {
 
   /** The events that waited longest, of one hour and not too many. */
   #takeBatch(): Queued[] {
-    this.#refusals.clear();
+    this.#waiting.clear();
     const hour = hourOf(this.#queue[0]!);
     let bytes = 0;
     const end = this.#queue.findIndex((queued) =>

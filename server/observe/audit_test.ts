@@ -5,6 +5,7 @@ import { assert, assertEquals } from "../../tests/support/assert.ts";
 import { AuditTrail } from "./audit.ts";
 import { type AuditEntry, type AuditEvent, idFloor } from "./audit_event.ts";
 import { formatEvents } from "./audit_objects.ts";
+import { DENIALS_MAX } from "./denials.ts";
 import { auditKey } from "./keys.ts";
 import { createLog } from "./log.ts";
 
@@ -134,6 +135,23 @@ Deno.test("AuditTrail counts the same refusal instead of repeating it", async ()
   found.trail.record({ ...refusal, detail: { reason: "unknown" } });
   const { events } = await found.trail.search({ limit: 10 });
   assertEquals(events.map(({ detail }) => detail), [{ reason: "unknown" }, { reason: "wrong", count: 5 }]);
+});
+
+Deno.test("AuditTrail tells of a flood of denials by their number, and of changes all the same", async () => {
+  const found = await stage();
+  found.trail.record(entry("done"));
+  for (let index = 0; index < 5_000; index++) {
+    found.trail.record(entry(`tokens/${index}`, { action: "admin.revoke-token", outcome: "denied" }));
+  }
+  found.trail.record(entry("done too"));
+  await found.trail.close();
+  const { events } = await found.trail.search({ limit: 10_000 });
+  assertEquals([events.length, targets(events.filter(({ outcome }) => outcome === "done"))], [
+    DENIALS_MAX + 3,
+    ["done too", "done"],
+  ]);
+  const [{ action, detail }] = events as [AuditEvent];
+  assertEquals([action, detail], ["denials", { count: 5_000 - DENIALS_MAX }]);
 });
 
 Deno.test("AuditTrail.search() finds by actor, action, target and outcome", async () => {
