@@ -49,7 +49,7 @@ const CULLING: readonly Step[] = repeat([[10, removeManifest], [1, removeTag], [
 /** A client that does what the season of a family says, until it is told to stop. What a kill cuts short it forgets. */
 export async function act(
   witness: Witness,
-  { families, model }: World,
+  { families, repositories }: World,
   signal: AbortSignal,
 ): Promise<void> {
   const { random } = witness;
@@ -61,9 +61,9 @@ export async function act(
       continue;
     }
     const step = random.pick(season === "growing" ? GROWING : CULLING)!;
-    const repository = random.pick(model.repositories)!;
+    const repository = random.pick(repositories)!;
     await unlessLost(step(witness, { repository, family }));
-    if (!hasAnything(model.repositories, family)) family.seasons.endCulling(performance.now());
+    if (!hasAnything(repositories, family)) family.seasons.endCulling(performance.now());
   }
 }
 

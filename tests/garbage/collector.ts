@@ -13,7 +13,7 @@ interface Job {
 }
 
 const JOBS = "/admin/v1/jobs";
-const POLL_MS = 20;
+const POLL_MS = 10;
 const COUNTED = ["needed", "condemned", "unlinked", "blobs"] as const;
 
 /** Starts one collection after the other until it is told to stop. */

@@ -3,7 +3,8 @@ import type { ManifestModel, RepositoryModel } from "../crash/model.ts";
 import { Random } from "../crash/random.ts";
 import { type Moment, moment } from "../crash/register.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { act, unlessLost } from "./actor.ts";
+import { act, someTags } from "./actor.ts";
+import { duel, stayOnTheBrink } from "./brink.ts";
 import { Cluster } from "./cluster.ts";
 import { collect, collectOn } from "./collector.ts";
 import { Lookout } from "./lookout.ts";
@@ -65,6 +66,8 @@ async function runUnderLoad(run: Run): Promise<void> {
   const work = [
     ...Array.from({ length: ACTORS }, () => act(fork(), world, end.signal)),
     circle(fork(), { lookout, clients: VULTURES }, end.signal),
+    ...world.duels.map((place) => duel(fork(), place, end.signal)),
+    ...world.brinks.map((blobs) => stayOnTheBrink(fork(), { repository: world.brink, blobs }, end.signal)),
     sendSlowly(fork(), end.signal),
     collectOn(run, end.signal),
     killOn(run, end.signal),
@@ -144,19 +147,30 @@ async function readableOf(cluster: Cluster, name: string, manifests: readonly Ma
 }
 
 async function pushBallast(run: Run): Promise<void> {
-  for (const repository of run.model.repositories) {
+  for (const repository of run.world.repositories) {
     for (const digest of run.world.ballast) {
       await push(run, { repository, manifest: repository.manifests.get(digest)! }, []);
     }
   }
 }
 
-/** Deletes all but the ballast and a few, so that there is something to collect without anybody in its way. */
-async function deleteMost(run: Run): Promise<void> {
-  for (const repository of run.model.repositories) {
-    for (const digest of run.world.families.slice(1).flatMap(({ manifests }) => manifests)) {
+/** Deletes half, so that there is something to collect, and something to keep, with nobody in the way. */
+async function deleteHalf(run: Run): Promise<void> {
+  const families = run.world.families.filter((_, index) => index % 2 === 0);
+  for (const repository of run.world.repositories) {
+    for (const digest of families.flatMap(({ manifests }) => manifests)) {
       const manifest = repository.manifests.get(digest)!;
-      if (manifest.present.mayBe(true)) await unlessLost(deleteManifest(run, { repository, manifest }));
+      if (manifest.present.mayBe(true)) await deleteManifest(run, { repository, manifest });
+    }
+  }
+}
+
+/** Pushes something of each family, so that something is there that must stay. */
+async function pushSome(run: Run): Promise<void> {
+  for (const repository of run.world.repositories) {
+    for (const { manifests } of run.world.families) {
+      const manifest = repository.manifests.get(run.random.pick(manifests)!)!;
+      await push(run, { repository, manifest }, someTags(run));
     }
   }
 }
@@ -174,7 +188,8 @@ async function proveCollection(run: Run): Promise<Walk> {
   const startedMs = performance.now();
   await runUnderLoad(run);
   requireInnocence(`after ${Math.round(performance.now() - startedMs)} ms under load`);
-  await deleteMost(run);
+  await pushSome(run);
+  await deleteHalf(run);
   await settleDown(run);
   requireInnocence("when all was collected");
   await expectReachable(run);

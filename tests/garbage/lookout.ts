@@ -28,7 +28,7 @@ export class Lookout {
   readonly #states = new Map<Doomed, LinkState>();
   readonly #told = new Map<Doomed, number>();
 
-  constructor({ model, families }: World, { dataDir, graceMs, tally }: {
+  constructor({ repositories, families }: World, { dataDir, graceMs, tally }: {
     readonly dataDir: string;
     readonly graceMs: number;
     readonly tally: Tally;
@@ -36,7 +36,7 @@ export class Lookout {
     this.#dataDir = dataDir;
     this.#graceMs = graceMs;
     this.#tally = tally;
-    this.#watched = model.repositories.flatMap((repository) =>
+    this.#watched = repositories.flatMap((repository) =>
       families.flatMap(({ blobs }) => blobs.map((digest) => ({ repository, digest })))
     );
   }

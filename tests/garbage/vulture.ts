@@ -20,6 +20,7 @@ const LOOK_EVERY_MS = 15;
 const AMBUSH_EVERY_MS = 2;
 const AMBUSH_MAX_MS = 1_500;
 const HESITATION_MAX_MS = 40;
+const LATE_MAX_MS = 150;
 const INTEREST = 0.4;
 
 const STEPS: readonly Step[] = [
@@ -47,7 +48,7 @@ export async function circle(
   while (!signal.aborted && failure === undefined) {
     for (const doomed of lookout.look()) {
       if (busy.size >= clients || !random.chance(INTEREST)) continue;
-      const step = unlessLost(random.pick(STEPS)!(witness, doomed, lookout))
+      const step = unlessLost(come(witness, doomed, lookout))
         .catch((error) => failure = error)
         .finally(() => busy.delete(step));
       busy.add(step);
@@ -56,6 +57,13 @@ export async function circle(
   }
   await Promise.all(busy);
   if (failure !== undefined) throw failure;
+}
+
+/** At the first moment at which it may be removed, or somewhat later. */
+async function come(witness: Witness, doomed: Doomed, lookout: Lookout): Promise<void> {
+  const { random } = witness;
+  if (random.chance(0.7)) await pause(random.below(LATE_MAX_MS));
+  await random.pick(STEPS)!(witness, doomed, lookout);
 }
 
 async function pushWithIt(witness: Witness, { repository, digest }: Doomed): Promise<void> {

@@ -10,6 +10,7 @@ import { type ManifestModel, Model, type RepositoryModel } from "../crash/model.
 import type { Random } from "../crash/random.ts";
 import { Register } from "../crash/register.ts";
 import { digestOf } from "../support/image_layout.ts";
+import type { Place } from "./manifest_requests.ts";
 
 export const IMAGE = "application/vnd.oci.image.manifest.v1+json";
 export const INDEX = "application/vnd.oci.image.index.v1+json";
@@ -32,8 +33,15 @@ export interface Family {
 export interface World {
   readonly model: Model;
   readonly families: readonly Family[];
+  /** The repositories that have families and ballast. */
+  readonly repositories: readonly RepositoryModel[];
   /** Digests of manifests that are pushed once and stay: the more there are, the longer collection has to look. */
   readonly ballast: readonly string[];
+  /** What is pushed and deleted at the same time, each by one client. */
+  readonly duels: readonly Place[];
+  /** Blobs that come and go, each group by one client; and a repository that has nothing else. */
+  readonly brinks: readonly (readonly string[])[];
+  readonly brink: RepositoryModel;
 }
 
 /** What the world is made with. */
@@ -43,6 +51,8 @@ export interface WorldOptions {
 }
 
 const REPOSITORIES = ["garbage", "garbage/nested", "garbage-other"];
+const BRINK = "garbage/brink";
+const BRINKS = 4;
 const FAMILIES = 6;
 const BLOBS = 10;
 const IMAGES = 5;
@@ -53,24 +63,53 @@ const SMALL_BYTES = 3_000;
 
 /** Makes contents and the model of a registry that has none of them. */
 export function createWorld({ random, graceMs }: WorldOptions): World {
-  const model = new Model(REPOSITORIES);
+  const model = new Model([...REPOSITORIES, BRINK]);
+  const repositories = model.repositories.slice(0, -1);
   const blobs = Array.from({ length: FAMILIES }, () => createBlobs(model, random));
   const families = blobs.map((own, index) => {
     const manifests = createManifests(random, { own, others: blobs[(index + 1) % FAMILIES]!, model });
-    for (const repository of model.repositories) settle(repository, index, manifests);
+    for (const repository of repositories) settle(repository, manifests);
     return {
       blobs: own,
       manifests: manifests.map(({ digest }) => digest),
       seasons: new Seasons(random.fork(), graceMs),
     };
   });
+  return {
+    model,
+    families,
+    repositories,
+    ballast: createBallast(model, { random, repositories }),
+    duels: repositories.map((repository) => createDuel(model, { random, repository })),
+    brinks: Array.from({ length: BRINKS }, () => createBlobs(model, random)),
+    brink: model.repositories.at(-1)!,
+  };
+}
+
+function createBallast(
+  model: Model,
+  { random, repositories }: {
+    readonly random: Random;
+    readonly repositories: readonly RepositoryModel[];
+  },
+): string[] {
   const [config, layer] = createBlobs(model, random);
-  const ballast = Array.from(
+  const manifests = Array.from(
     { length: BALLAST },
     (_, index) => imageOf(model, [config!, layer!], { note: `${index}` }),
   );
-  for (const repository of model.repositories) settle(repository, FAMILIES, ballast);
-  return { model, families, ballast: ballast.map(({ digest }) => digest) };
+  for (const repository of repositories) settle(repository, manifests);
+  return manifests.map(({ digest }) => digest);
+}
+
+function createDuel(
+  model: Model,
+  { random, repository }: { readonly random: Random; readonly repository: RepositoryModel },
+): Place {
+  const blobs = createBlobs(model, random).slice(1, 3);
+  const content = imageOf(model, blobs, { note: "duel" });
+  settle(repository, [content]);
+  return { repository, manifest: repository.manifests.get(content.digest)! };
 }
 
 /** Where a family is in its year. */
@@ -110,9 +149,9 @@ export class Seasons {
   }
 }
 
-function settle(repository: RepositoryModel, owner: number, manifests: readonly ManifestContent[]): void {
+function settle(repository: RepositoryModel, manifests: readonly ManifestContent[]): void {
   for (const content of manifests) {
-    repository.manifests.set(content.digest, { ...content, owner, present: new Register<boolean>(false) });
+    repository.manifests.set(content.digest, { ...content, owner: 0, present: new Register<boolean>(false) });
     for (const digest of content.blobs) repository.blob(digest);
   }
 }
