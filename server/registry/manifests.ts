@@ -132,28 +132,27 @@ export class Manifests {
   }
 
   /**
-   * The same of manifests that nobody asked to delete, in their order. Once all are condemned `findNeeded` answers those that
-   * stay. What anybody has come to rely on since, by a push or another manifest, stays too: `findNeeded` is asked again
-   * then, what it holds. Answers those that went.
+   * The same of manifests that nobody asked to delete, none of which lists another. Once all are condemned `findNeeded` answers
+   * those that stay; and so does what anybody has come to rely on since, by a push or another manifest. Answers those that
+   * went.
    */
   deleteUnneeded(
     name: RepositoryName,
     digests: readonly Digest[],
-    findNeeded: (reliedOn?: Digest) => Promise<ReadonlySet<Digest>>,
+    findNeeded: () => Promise<ReadonlySet<Digest>>,
   ): Promise<Digest[]> {
     return this.#changes.alone(name, async () => {
       await mapParallel(digests, (digest) => this.#tags.requireDeletable(name, digest));
       const found = await mapParallel(digests, (digest) => this.#objects.condemn(name, digest));
       const condemned = found.filter((item) => item !== undefined);
       try {
-        let needed = await findNeeded();
-        const gone: Digest[] = [];
-        for (const { manifest, etag } of condemned) {
-          if (needed.has(manifest.digest)) continue;
-          if (await this.#deletions.run(name, manifest, { etag })) gone.push(manifest.digest);
-          else needed = await findNeeded(manifest.digest);
-        }
-        return gone;
+        const needed = await findNeeded();
+        const unneeded = condemned.filter(({ manifest }) => !needed.has(manifest.digest));
+        const gone = await mapParallel(
+          unneeded,
+          ({ manifest, etag }) => this.#deletions.run(name, manifest, { etag }),
+        );
+        return unneeded.flatMap(({ manifest }, index) => gone[index] ? [manifest.digest] : []);
       } finally {
         await mapParallel(condemned, (item) => this.#objects.pardon(name, item));
       }

@@ -95,21 +95,23 @@ export class RepositoryGraph {
     return [...digests].flatMap((digest) => seen.has(digest) ? [] : [gather(digest, neighbours, seen)]);
   }
 
-  /** Puts an index before what it lists. */
-  sortParentsFirst(digests: readonly Digest[]): Digest[] {
+  /** Splits `digests` so that an index comes before what it lists, and none in a part lists another. */
+  parentsFirst(digests: readonly Digest[]): Digest[][] {
     const childrenOf = (digest: Digest) => this.#nodes.get(digest)?.children ?? [];
     const parents = new Map(digests.map((digest) => [digest, 0]));
     const listed = digests.flatMap((digest) => childrenOf(digest).map((child) => child.digest));
     for (const child of listed) if (parents.has(child)) parents.set(child, parents.get(child)! + 1);
-    const sorted = digests.filter((digest) => parents.get(digest) === 0);
-    for (const digest of sorted) {
-      for (const { digest: child } of childrenOf(digest)) {
-        const left = (parents.get(child) ?? 0) - 1;
-        parents.set(child, left);
-        if (left === 0) sorted.push(child);
+    const parts = [digests.filter((digest) => parents.get(digest) === 0)];
+    for (const part of parts) {
+      const next: Digest[] = [];
+      for (const { digest } of part.flatMap(childrenOf)) {
+        const left = (parents.get(digest) ?? 0) - 1;
+        parents.set(digest, left);
+        if (left === 0) next.push(digest);
       }
+      if (next.length > 0) parts.push(next);
     }
-    return sorted;
+    return parts;
   }
 
   #heldBy(digest: Digest, node: Node | undefined): Digest[] {

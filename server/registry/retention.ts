@@ -134,7 +134,7 @@ class RetentionRun {
     const source = { ...images, name, ages: terms, answers };
     const plan = await planRetention(this.#registry, source);
     const outcome = this.#options.dryRun
-      ? { tags: plan.tags, gone: new Set(plan.going) }
+      ? { tags: plan.tags, gone: new Set(plan.going.flat()) }
       : await new RetentionSweep(this.#registry, { ...images, name, plan, signal: this.#task.signal })
         .run(() => this.#progress());
     this.#count(outcome, images.graph.digests().length);
@@ -164,7 +164,7 @@ class RetentionRun {
       await this.#task.line(line satisfies RetentionLine);
     }
     const tagged = new Set(tags.map(({ facts }) => facts.digest));
-    for (const digest of plan.going) {
+    for (const digest of plan.going.flat()) {
       if (tagged.has(digest) || !gone.has(digest)) continue;
       const line = { repository: name, tag: null, digest, kept: false, reason: UNTAGGED };
       await this.#task.line(line satisfies RetentionLine);

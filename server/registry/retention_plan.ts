@@ -25,8 +25,8 @@ export interface TagVerdict extends Retention {
 /** What is to become of a repository. */
 export interface RetentionPlan {
   readonly tags: readonly TagVerdict[];
-  /** Manifests to be deleted, an index before what it lists. */
-  readonly going: readonly Digest[];
+  /** Manifests to be deleted, in parts: an index before what it lists, and none in a part lists another. */
+  readonly going: readonly (readonly Digest[])[];
   /** The same in groups that hold nothing of one another. */
   readonly groups: readonly (readonly Digest[])[];
 }
@@ -62,7 +62,7 @@ export async function planRetention(registry: Registry, source: PlanSource): Pro
       }
       return postponed.has(digest) ? { ...verdict, keep: true, reason: YOUNG } : verdict;
     }),
-    going: graph.sortParentsFirst(old.flat()),
+    going: graph.parentsFirst(old.flat()),
     groups: old,
   };
 }

@@ -52,40 +52,45 @@ export class RetentionSweep {
 
   /** Runs it. It can be ended between batches, and begun anew with another plan. */
   async run(onProgress: () => void = () => {}): Promise<Swept> {
-    const { name, plan, graph, signal } = this.#source;
-    for (let at = 0; at < plan.going.length; at += BATCH) {
+    const { plan, signal } = this.#source;
+    for (const batch of plan.going.flatMap(cut)) {
       signal.throwIfAborted();
-      const needed = graph.reach(this.#roots);
-      const batch = plan.going.slice(at, at + BATCH).filter((digest) => !needed.has(digest));
-      const gone = await this.#registry.manifests.deleteUnneeded(
-        name,
-        batch,
-        (reliedOn) => reliedOn === undefined ? this.#findNeeded(batch) : this.#findHeld(reliedOn),
-      );
-      for (const digest of gone) {
-        this.#gone.add(digest);
-        this.#present.delete(digest);
-      }
+      await this.#delete(batch);
       onProgress();
     }
     signal.throwIfAborted();
     const tags: TagVerdict[] = [];
-    for (const verdict of plan.tags) tags.push(await this.#end(verdict));
+    for (let at = 0; at < plan.tags.length; at += BATCH) {
+      signal.throwIfAborted();
+      tags.push(...await mapParallel(plan.tags.slice(at, at + BATCH), (verdict) => this.#end(verdict)));
+    }
     return { tags, gone: this.#gone };
   }
 
-  /** What of the repository is needed by what has come since it was read, as far as that holds any of the batch. */
-  async #findNeeded(batch: readonly Digest[]): Promise<ReadonlySet<Digest>> {
-    await this.#findNewManifests();
-    const concerned = new Set(batch.flatMap((digest) => this.#groupOf.get(digest)!));
-    const relied = await mapParallel([...concerned], (digest) => this.#isRelied(digest));
-    for (const [index, digest] of [...concerned].entries()) if (relied[index]) this.#roots.add(digest);
-    return this.#source.graph.reach(this.#roots);
+  async #delete(batch: readonly Digest[]): Promise<void> {
+    const { name, graph } = this.#source;
+    let needed: ReadonlySet<Digest> = graph.reach(this.#roots);
+    const unneeded = batch.filter((digest) => !needed.has(digest));
+    const gone = await this.#registry.manifests.deleteUnneeded(name, unneeded, async () => {
+      await this.#findNew(unneeded);
+      return needed = graph.reach(this.#roots);
+    });
+    for (const digest of gone) {
+      this.#gone.add(digest);
+      this.#present.delete(digest);
+    }
+    // What stayed although nothing was known to need it is relied on by somebody, and so is what it lists.
+    for (const digest of unneeded) {
+      if (!this.#gone.has(digest) && !needed.has(digest)) this.#roots.add(digest);
+    }
   }
 
-  #findHeld(reliedOn: Digest): Promise<ReadonlySet<Digest>> {
-    this.#roots.add(reliedOn);
-    return Promise.resolve(this.#source.graph.reach(this.#roots));
+  /** Looks what has come since the repository was read, as far as that may hold any of the batch. */
+  async #findNew(batch: readonly Digest[]): Promise<void> {
+    await this.#findNewManifests();
+    const concerned = [...new Set(batch.flatMap((digest) => this.#groupOf.get(digest)!))];
+    const relied = await mapParallel(concerned, (digest) => this.#isRelied(digest));
+    for (const [index, digest] of concerned.entries()) if (relied[index]) this.#roots.add(digest);
   }
 
   async #findNewManifests(): Promise<void> {
@@ -127,7 +132,6 @@ export class RetentionSweep {
     const { tag, facts, keep } = verdict;
     if (keep || this.#gone.has(facts.digest)) return verdict;
     if (this.#groupOf.has(facts.digest)) return { ...verdict, keep: true, reason: NEEDED };
-    this.#source.signal.throwIfAborted();
     try {
       const deleted = await this.#registry.tags.deleteIf(this.#source.name, tag, facts);
       return deleted ? verdict : { ...verdict, keep: true, reason: "it was set again meanwhile" };
@@ -136,6 +140,11 @@ export class RetentionSweep {
       return { ...verdict, keep: true, reason: error.message };
     }
   }
+}
+
+function cut(digests: readonly Digest[]): (readonly Digest[])[] {
+  const count = Math.ceil(digests.length / BATCH);
+  return Array.from({ length: count }, (_, index) => digests.slice(index * BATCH, (index + 1) * BATCH));
 }
 
 const NEEDED = "it was pushed, tagged or pulled meanwhile, or something that belongs to it";
