@@ -1,5 +1,6 @@
 import { makeCertificate, makeClientCertificate } from "../support/certificate.ts";
 import { identityTables } from "../support/identities.ts";
+import { contentOf, descriptorOf, OCI_INDEX, OCI_MANIFEST, RegistryClient } from "../support/client.ts";
 import { hasProgram } from "../support/programs.ts";
 import { startRegistry } from "../support/registry.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -135,6 +136,94 @@ Deno.test("sregctl runs the jobs of a real server, and looks at it", async () =>
   assert(config.includes("server.bind_address") && !config.includes("$2b$"), config);
   assertEquals(await root(["config", "reload", "--dry-run"]), "The files of the server are good\n");
   assertEquals(await root(["config", "reload"]), "The server has read its files again\n");
+});
+
+/** Pushes what the test shows: a tagged index of two platforms, one of which is signed. */
+async function pushIndex(url: string): Promise<string> {
+  const client = new RegistryClient(url);
+  const send = client.send.bind(client);
+  client.send = (method, path, sent = {}) =>
+    send(method, path, {
+      ...sent,
+      headers: { ...sent.headers, Authorization: `Basic ${btoa("root:root-password")}` },
+    });
+  const amd = await client.pushImage("team/app", "v1");
+  const arm = await client.pushImage("team/app", undefined, { annotations: { a: "b" } });
+  const index = contentOf({
+    schemaVersion: 2,
+    mediaType: OCI_INDEX,
+    manifests: [
+      { ...descriptorOf(amd, OCI_MANIFEST), platform: { os: "linux", architecture: "amd64" } },
+      { ...descriptorOf(arm, OCI_MANIFEST), platform: { os: "linux", architecture: "arm64", variant: "v8" } },
+    ],
+  });
+  await client.putManifest("team/app", "v1", index, OCI_INDEX);
+  await client.pushImage("team/app", undefined, {
+    artifactType: "application/spdx+json",
+    subject: descriptorOf(index, OCI_INDEX),
+  });
+  await client.pushImage("other", "latest");
+  await client.startUpload("team/app");
+  return index.digest;
+}
+
+Deno.test("sregctl looks after what is in a real server: repositories, tags, manifests, uploads, space", async () => {
+  await using desk = await openDesk({});
+  await using server = await startServer();
+  const root = asRoot(desk, server.url);
+  const digest = (await pushIndex(server.url)).slice(0, 19);
+  const list = await root(["repo", "list"]);
+  assertEquals(list.split("\n").map((line) => line.split(/ +/).slice(0, 3).join(" ")), [
+    "repository tags manifests",
+    "other 1 1",
+    "team/app 1 4",
+    "",
+  ]);
+  assert(
+    (await root(["repo", "show", "team/app"])).startsWith(
+      "repository      team/app\ntags            1\nmanifests       4\n",
+    ),
+  );
+  assertEquals(JSON.parse(await root(["repo", "list", "--filter", "oth", "--json"])).repositories.length, 1);
+  assert((await root(["tag", "list", "team/app"])).includes(`v1   ${digest}`));
+  assert((await root(["tag", "show", "team/app", "v1"])).includes(OCI_INDEX));
+  assertEquals((await root(["tag", "history", "team/app", "v1"])).trimEnd().split("\n").length, 3);
+  const tree = (await root(["manifest", "show", "team/app", "v1"])).split("\n\n")[1]!;
+  assertEquals(tree.replaceAll(/ +sha256:.*/g, "").trimEnd().split("\n"), [
+    "index",
+    "├─ linux/amd64",
+    "│  ├─ config",
+    "│  └─ layer 1",
+    "├─ linux/arm64/v8",
+    "│  ├─ config",
+    "│  └─ layer 1",
+    "└─ referrers",
+    "   └─ application/spdx+json",
+    "      ├─ config",
+    "      └─ layer 1",
+  ]);
+  const { uploads: [upload] } = JSON.parse(await root(["upload", "list", "--json"]));
+  await root(["upload", "cancel", "team/app", upload.id, "--yes"]);
+  assertEquals(await root(["upload", "list"]), "There is no upload under way\n");
+  const usage = await root(["df"]);
+  assert(
+    /^repository +blobs +size +its alone\n/.test(usage) && usage.includes("without deduplication"),
+    usage,
+  );
+  assert(
+    (await root(["tag", "delete", "other", "latest", "--dry-run"])).startsWith("Would delete the tag latest"),
+  );
+  assertEquals(
+    await root(["tag", "delete", "other", "latest", "--yes"]),
+    "Deleted the tag latest of other\n",
+  );
+  assert((await root(["tag", "history", "other", "latest"])).includes("deleted"));
+  const would = await root(["repo", "delete", "team/app", "--dry-run"]);
+  assert(would.startsWith("Would delete team/app with 1 tag, 4 manifests, "), would);
+  assertEquals(
+    (await root(["repo", "delete", "team/app", "--yes"])).slice(0, 40),
+    "Deleted team/app with 1 tag, 4 manifests",
+  );
 });
 
 Deno.test({
