@@ -15,6 +15,8 @@ export const KEY_PREFIXES: Readonly<Record<string, readonly string[]>> = {
     "due/",
     "due_bytes/",
     "aside/",
+    "pulls/",
+    "quarantine/",
   ],
   "server/access/keys.ts": ["access/"],
   "server/jobs/keys.ts": ["jobs/"],
