@@ -1,7 +1,7 @@
-import { runCommand } from "../support/command.ts";
 import { hasProgram } from "../support/programs.ts";
 import { assertEquals } from "../support/assert.ts";
-import { CONFIG, type Desk, openDesk, sregctlArguments } from "./scene.ts";
+import { CONFIG, type Desk, openDesk } from "./scene.ts";
+import { openScreen } from "./screen.ts";
 
 const CASES = `[[case]]
 name = "alice pushes"
@@ -17,26 +17,18 @@ repository = "team/app"
 expect = "allow"
 `;
 
-/** What a terminal of 80 columns shows after `sregctl` with these arguments; with its colours where they are asked for. */
+/** What a terminal shows after `sregctl` with these arguments; with its colours where they are asked for. */
 async function show(
   desk: Desk,
   args: readonly string[],
-  { env = "", colours = false } = {},
+  { env = {}, colours = false }: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly colours?: boolean;
+  } = {},
 ): Promise<string> {
-  const socket = await Deno.makeTempFile({ dir: desk.folder });
-  await Deno.remove(socket);
-  const tmux = (...words: string[]) => runCommand("tmux", ["-S", socket, "-f", "/dev/null", ...words]);
-  const words = [Deno.execPath(), ...sregctlArguments(), ...args].map((word) => `'${word}'`).join(" ");
-  const script =
-    `cd ${desk.folder}; env -u NO_COLOR ${env} ${words}; tmux -S ${socket} wait-for -S shown; sleep 60`;
-  await tmux("new-session", "-d", "-x", "80", "-y", "24", script);
-  try {
-    await tmux("wait-for", "shown");
-    const text = await tmux("capture-pane", "-p", ...(colours ? ["-e"] : []));
-    return text.trimEnd();
-  } finally {
-    await tmux("kill-server");
-  }
+  await using screen = await openScreen(desk, args, env);
+  const { text } = await screen.ended();
+  return colours ? await screen.waitFor(/./, { colours }) : text;
 }
 
 const SHOWN = `      case                        expected  decision  deciding rule
@@ -69,8 +61,9 @@ Deno.test({
   ignore,
   async fn() {
     await using desk = await openDesk({ "sreg.toml": CONFIG, "cases.toml": CASES });
-    const last = async (env: string) => (await show(desk, TEST, { env, colours: true })).split("\n").at(-1);
-    assertEquals(await last(""), "\u001b[31m2 cases, 1 not as expected");
-    assertEquals(await last("NO_COLOR=1"), "2 cases, 1 not as expected");
+    const last = async (env: Record<string, string>) =>
+      (await show(desk, TEST, { env, colours: true })).split("\n").at(-1);
+    assertEquals(await last({}), "\u001b[31m2 cases, 1 not as expected");
+    assertEquals(await last({ NO_COLOR: "1" }), "2 cases, 1 not as expected");
   },
 });
