@@ -85,7 +85,7 @@ export class TagHistory {
 
   async #trim(name: RepositoryName, tag: Tag): Promise<void> {
     const keys = await this.#storage.list(historyPrefix(name, tag), { limit: TRIM_PAGE });
-    await mapParallel(keys.slice(HISTORY_MAX - 1), (key) => this.#storage.delete(key, { lasting: false }));
+    await mapParallel(keys.slice(HISTORY_MAX), (key) => this.#storage.delete(key, { lasting: false }));
   }
 
   async #read(key: string): Promise<PastTagChange | undefined> {
