@@ -1,5 +1,6 @@
 import { create } from "../../plugins/storage/memory/memory.ts";
-import type { Storage } from "../../plugins/contract/storage.ts";
+import { PluginError } from "../../plugins/contract/error.ts";
+import { type Storage, STORAGE_METHODS } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../../server/oci/digest.ts";
 import { OciError } from "../../server/oci/error.ts";
 import { parseManifest } from "../../server/oci/manifest.ts";
@@ -110,6 +111,43 @@ for (const { what, before, push, tag } of RACES) {
     }
     assert(pushed > runs / 2, `${pushed} of ${runs} pushes succeeded`);
   });
+}
+
+Deno.test("a run that a crash cuts short at any write leaves nothing broken, and the next one ends it", async () => {
+  const start = await create({});
+  const registry = await open(start);
+  const [amd64, arm64] = [await image(registry, "amd64"), await image(registry, "arm64")];
+  const index = await pushIndex(registry, [amd64!, arm64!], ["v1", "v2"]);
+  await pushImage(registry, { text: "signature", subject: index });
+  await pushIndex(registry, [arm64!], ["latest", "v3"]);
+  for (let crashAt = 0;; crashAt++) {
+    const storage = await agedCopy(start, DAY_MS);
+    const broken = crashing(storage, crashAt);
+    const run = await Promise.allSettled([retain(broken)]);
+    const left = await open(storage);
+    await assertWhole(left);
+    // What was condemned counts as new: it goes when it is old again.
+    await runOver(left, { rules: ["image.tag == 'latest'"], minAgeMs: 0, untaggedAfterMs: 0 });
+    await assertWhole(left);
+    assertEquals((await left.tags.list(APP, { limit: 10 })).entries, ["latest"]);
+    const digests = (await Array.fromAsync(left.manifests.pages(APP))).flat();
+    assertEquals([digests.length, digests.includes(arm64!)], [2, true]);
+    if (run[0]!.status === "fulfilled") return assert(crashAt > 10, `there were only ${crashAt} writes`);
+  }
+});
+
+/** A store that breaks at its write number `crashAt`, and stays broken. */
+function crashing(storage: Storage, crashAt: number): Storage {
+  let writes = 0;
+  const methods = STORAGE_METHODS.filter((name) => name !== "locate").map((name) => {
+    const call = storage[name].bind(storage) as (...args: unknown[]) => Promise<unknown>;
+    const guarded = (...args: unknown[]) => {
+      if (["put", "append", "move", "delete"].includes(name)) writes++;
+      return writes > crashAt ? Promise.reject(new PluginError("unavailable", "crashed")) : call(...args);
+    };
+    return [name, guarded] as const;
+  });
+  return Object.fromEntries(methods) as unknown as Storage;
 }
 
 function* schedules(): Generator<Schedule> {

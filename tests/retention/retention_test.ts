@@ -200,9 +200,35 @@ Deno.test("rules know of pulls by tag and by digest, those that are not written 
   scene.registry.pulls.note(APP, { tag: tagOf("v2") });
   await scene.run({ rules: ["has(image.last_pulled_at) && image.last_pulled_at > now() - hours(1)"] });
   assertEquals(await scene.tags(), ["v1", "v2"]);
+  await scene.registry.pulls.flush();
+  await nextMillisecond();
+  scene.registry.pulls.note(APP, { tag: tagOf("v2") });
   await scene.run({ rules: ["top(image.tag, last_pulled, 1)"] });
-  assertEquals((await scene.tags()).length, 1);
+  assertEquals(await scene.tags(), ["v2"]);
 });
+
+Deno.test("what is pulled while retention runs stays", async () => {
+  const scene = await threeVersions();
+  const pulling = {
+    name: "mine",
+    retain: async ({ images }: RetentionQuestion) => {
+      await nextMillisecond();
+      scene.registry.pulls.note(APP, { tag: tagOf("v1") });
+      return images.map(() => ({ keep: false, reason: "" }));
+    },
+  };
+  const { lines } = await scene.run({ keepers: [pulling] });
+  assertEquals(await scene.tags(), ["v1"]);
+  assertEquals(
+    lines.find(({ tag }) => tag === "v1")!.reason,
+    "it was pushed, tagged or pulled meanwhile, or something that belongs to it",
+  );
+});
+
+async function nextMillisecond(): Promise<void> {
+  const startMs = Date.now();
+  while (Date.now() === startMs) await new Promise((resolve) => setTimeout(resolve, 1));
+}
 
 function ruledBy(rules: Partial<RepositoryRules>): Promise<Scene> {
   return Scene.create({
