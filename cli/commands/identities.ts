@@ -85,6 +85,14 @@ export async function setDisabled(
   });
 }
 
+/** Says which groups an identity is in, in place of those before. */
+export async function setGroups(id: string, groups: readonly string[], flags: GlobalFlags): Promise<number> {
+  using client = await openClient(flags);
+  const identity = await client.ask({ method: "PATCH", path: idPath(id), body: { groups }, shape: IDENTITY });
+  const text = groups.length > 0 ? `in ${groups.join(", ")}` : "in no group";
+  return showDone(identity, { json: flags.json, text: `The identity ${id} is ${text}` });
+}
+
 /** Deletes an identity. */
 export async function deleteIdentity(id: string, flags: DeleteFlags): Promise<number> {
   using client = await openClient(flags);

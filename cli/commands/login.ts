@@ -78,7 +78,7 @@ export async function whoami(flags: GlobalFlags): Promise<number> {
     ["user name", me.anonymous ? "anonymous" : me.username],
     ["id", me.id],
     ["groups", me.groups.join(", ")],
-    ["known by", me.by !== "nothing" ? me.by : me.anonymous ? undefined : "client certificate"],
+    ["known by", me.anonymous ? undefined : me.by],
   ]));
   return 0;
 }

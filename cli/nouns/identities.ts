@@ -25,6 +25,13 @@ export function addIdentities(frame: Frame): void {
       );
   }
 
+  identity.command("groups")
+    .description("say which groups an identity is in, in place of those before")
+    .argument("<id>")
+    .argument("[group...]")
+    .addHelpText("after", example("sregctl identity groups alice developers release-managers"))
+    .action(async (id, groups) => frame.end(await (await load()).setGroups(id, groups, frame.globals())));
+
   identity.command("delete")
     .description("delete an identity, and its tokens with it")
     .argument("<id>")

@@ -25,11 +25,7 @@ export function meRoutes(): readonly AdminRoute[] {
 
 function describe(_: Registry, { caller }: Call): Promise<Response> {
   const { identity: { id, username, groups, certificate }, authentication } = caller;
-  return Promise.resolve(jsonAnswer({
-    id,
-    username,
-    groups,
-    by: authentication.by,
-    anonymous: id === null && certificate === null,
-  }));
+  const anonymous = id === null && certificate === null;
+  const by = authentication.by === "nothing" && !anonymous ? "certificate" : authentication.by;
+  return Promise.resolve(jsonAnswer({ id, username, groups, by, anonymous }));
 }

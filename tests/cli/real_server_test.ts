@@ -265,7 +265,7 @@ rules = ['identity.certificate.common_names.contains("ci")']
     );
     assertEquals(
       await desk.run(["whoami"]),
-      printed(0, `server    ${server.url}\nknown by  client certificate\n`),
+      printed(0, `server    ${server.url}\nknown by  certificate\n`),
     );
   },
 });

@@ -90,6 +90,14 @@ changes("identity disable encodes the whole id", {
   says: "The identity a/ü is disabled\n",
 });
 
+changes("identity groups replaces the groups", {
+  args: ["identity", "groups", "alice", "dev", "ops"],
+  request: "PATCH /admin/v1/identities/alice",
+  body: { groups: ["dev", "ops"] },
+  reply: ALICE,
+  says: "The identity alice is in dev, ops\n",
+});
+
 changes("identity delete --yes deletes", {
   args: ["identity", "delete", "bob", "--yes"],
   request: "DELETE /admin/v1/identities/bob",
