@@ -114,6 +114,11 @@ export function historyKey(
   return `${historyPrefix(name, tag)}${time}-${id}`;
 }
 
+/** The tag of an entry of the history. */
+export function historyTag(key: string): Tag {
+  return key.split("/").at(-2) as Tag;
+}
+
 /** The time of an entry of the history, in microseconds since the epoch. */
 export function historyTime(key: string): number {
   return HISTORY_TIME_MAX - parseInt(lastPart(key).slice(0, HISTORY_DIGITS), 16);

@@ -134,7 +134,7 @@ export class Repositories {
       manifests += await this.#deleteManifests(name, doer);
       await this.#deleteLooseTags(name);
       await this.#cancelUploads(name);
-      await tags.forgetHistory(name, Date.now());
+      await tags.forgetHistory(name);
       await pulls.forget(name);
       const isOut = await changes.alone(
         name,

@@ -2,7 +2,7 @@ import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Tag } from "../oci/reference.ts";
-import { historyKey, historyPrefix, historyTime } from "./keys.ts";
+import { historyKey, historyPrefix, historyTag, historyTime } from "./keys.ts";
 import { mapParallel } from "./parallel.ts";
 
 /** What somebody did to a tag. */
@@ -72,13 +72,15 @@ export class TagHistory {
     return [{ digest, isDeleted: false, atMs: setAtMs }, ...changes.filter(({ atMs }) => atMs < setAtMs)];
   }
 
-  /** Forgets what happened to the repository's tags before this moment, in milliseconds since the epoch. */
-  async forget(name: RepositoryName, beforeMs: number): Promise<void> {
+  /** Forgets what happened to those of the repository's tags that are gone. */
+  async forget(name: RepositoryName, isGone: (tag: Tag) => Promise<boolean>): Promise<void> {
     const prefix = historyPrefix(name);
     let keys = await this.#storage.list(prefix, { limit: TRIM_PAGE });
     while (keys.length > 0) {
-      const old = keys.filter((key) => historyTime(key) < beforeMs * 1_000);
-      await mapParallel(old, (key) => this.#storage.delete(key, { lasting: false }));
+      for (const [tag, changes] of Map.groupBy(keys, historyTag)) {
+        if (!await isGone(tag)) continue;
+        await mapParallel(changes, (key) => this.#storage.delete(key, { lasting: false }));
+      }
       keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: TRIM_PAGE });
     }
   }

@@ -90,9 +90,9 @@ export class Tags {
     return await this.#history.list(name, tag, await this.#read(name, tag));
   }
 
-  /** Forgets the history of all the repository's tags before this moment, in milliseconds since the epoch. */
-  forgetHistory(name: RepositoryName, beforeMs: number): Promise<void> {
-    return this.#history.forget(name, beforeMs);
+  /** Forgets the history of those of the repository's tags that are not there. */
+  forgetHistory(name: RepositoryName): Promise<void> {
+    return this.#history.forget(name, async (tag) => await this.get(name, tag) === undefined);
   }
 
   /** The tags that point to the manifest, in byte order; `limit` at most. */
