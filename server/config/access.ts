@@ -23,7 +23,7 @@ const RETENTION_POLICY = table({
   ),
   min_age: defaulted(duration(), {
     to: "1h",
-    doc: "What was pushed, or tagged, more recently stays, whatever the rules say.",
+    doc: "What was pushed, tagged or pulled by its digest more recently stays, whatever the rules say.",
   }),
 });
 

@@ -204,6 +204,12 @@ Deno.test("rules know of pulls by tag and by digest, those that are not written 
   await nextMillisecond();
   scene.registry.pulls.note(APP, { tag: tagOf("v2") });
   await scene.run({ rules: ["top(image.tag, last_pulled, 1)"] });
+  assertEquals(
+    await scene.tags(),
+    ["v1", "v2"],
+    "what was pulled by its digest just now stays for the least age",
+  );
+  await scene.run({ rules: ["top(image.tag, last_pulled, 1)"], minAgeMs: 0 });
   assertEquals(await scene.tags(), ["v2"]);
 });
 
