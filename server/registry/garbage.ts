@@ -61,6 +61,7 @@ interface Candidate {
 const WITHOUT_WAITING = { lasting: false } as const;
 const PAGE = 10_000;
 const ASIDE_PAGE = 100;
+const HOLDERS_ASKED_MAX = 100;
 
 /**
  * Collects what has become garbage, and looks at nothing but the due lists and the manifests of the repositories on them.
@@ -193,14 +194,15 @@ export class Garbage {
       const entry = digest && await this.#storage.get(key);
       if (!entry) return;
       report.due++;
-      await this.#judgeBlob(digest, run);
-      await this.#strike(key, entry.etag, run);
+      if (await this.#judgeBlob(digest, run)) await this.#strike(key, entry.etag, run);
       task.report({ phase: "blobs", done: report.blobs, unit: "blobs", bytes: report.bytes });
     });
   }
 
-  async #judgeBlob(digest: Digest, { report }: Run): Promise<void> {
-    if (!await this.#hasHolder(digest)) {
+  /** Answers whether that was all: who has the last link removed now has said so already, and will not again. */
+  async #judgeBlob(digest: Digest, { report }: Run): Promise<boolean> {
+    const holders = await this.#links.holders(digest, HOLDERS_ASKED_MAX);
+    if (holders.length === 0) {
       await this.#storage.move(blobKey(digest), asideKey(digest, crypto.randomUUID()), WITHOUT_WAITING);
     }
     for (const key of await this.#storage.list(asidePrefix(digest), { limit: ASIDE_PAGE })) {
@@ -212,6 +214,13 @@ export class Garbage {
         report.bytes += facts?.size ?? 0;
       }
     }
+    return holders.length === 0 || await this.#isHeld(digest, holders);
+  }
+
+  /** Whether one of the repositories has a link that is not condemned. */
+  async #isHeld(digest: Digest, holders: readonly RepositoryName[]): Promise<boolean> {
+    for (const name of holders) if (await this.#links.get(name, digest) === "held") return true;
+    return false;
   }
 
   async #hasHolder(digest: Digest): Promise<boolean> {

@@ -27,6 +27,7 @@ const BLOB = digestBytes("sha256", bytesOf(TEXT));
 const SEEDS = 300;
 /** More calls than any of the operations makes. */
 const CALLS_MAX = 45;
+const HOUR = 3_600_000;
 
 const TASK: Task = {
   signal: new AbortController().signal,
@@ -252,6 +253,25 @@ Deno.test("a blob's deletion that meets a push at another server is refused, or 
   });
 });
 
+Deno.test("bytes whose last link is deleted while they are looked at go with the next collection", async () => {
+  await meet({
+    async before() {
+      const storage = await create({});
+      await upload(await open(storage), NAME);
+      return storage;
+    },
+    actors: [
+      async (storage) => await deleteBlob(await open(storage), NAME, BLOB),
+      async (storage) => await collect(await open(storage), HOUR),
+    ],
+    async after(storage) {
+      await collect(await open(storage), HOUR);
+      assertEquals(await storage.list("blobs/", { limit: 10 }), []);
+      assertEquals(await storage.list("due_bytes/", { limit: 10 }), []);
+    },
+  });
+});
+
 Deno.test("a manifest that is removed because nothing needs it stays where an index over it is pushed meanwhile", async () => {
   const child = digestBytes("sha256", manifestOf(BLOB));
   await meet({
@@ -382,7 +402,6 @@ Deno.test("what was pushed, or found unneeded, less than the grace time ago stay
   const storage = await create({});
   const registry = await open(storage);
   await upload(registry, NAME);
-  const HOUR = 3_600_000;
   assertEquals((await collect(registry, HOUR)).condemned, 0);
   assertEquals((await collect(registry)).condemned, 1);
   assertEquals((await collect(registry, HOUR)).unlinked, 0);
