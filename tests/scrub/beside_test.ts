@@ -172,6 +172,7 @@ Deno.test("a manifest that is deleted while its place under its subject, or its 
       const { manifests, referrers } = await open(storage);
       assertEquals(await manifests.get(APP, { digest: signature }), undefined);
       assertEquals((await referrers.list(APP, image, { limit: 9 })).entries, []);
+      assertEquals(await storage.list(`repositories/${APP}/_referrers/`, { limit: 9 }), []);
     },
   });
 });

@@ -9,7 +9,7 @@ const BLOBS = Number(Deno.env.get("SREG_SCRUB_BLOBS") ?? 100_000);
 const SIZE = { repositories: Math.ceil(BLOBS / 1_000), manifestsEach: 100, blobsEach: 10 };
 
 /** Of the whole process and its plugin's worker, whatever the size of the store. */
-const RSS_MAX_MIB = 512;
+const RSS_MAX_MIB = 640;
 const ORPHANS = 10;
 const LOOK_EVERY_MS = 100;
 

@@ -7,7 +7,7 @@ import { type LinkPlace, OrphanLinks } from "./orphan_links.ts";
 import type { ScrubRun } from "./scrub_run.ts";
 import { parseStoredKey } from "./stored_key.ts";
 
-const PAGE = 10_000;
+const PAGE = 2_000;
 const BATCH = 1_000;
 
 /** Sorts after every name. */
