@@ -2,7 +2,7 @@ import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../../server/oci/digest.ts";
 import type { Tag } from "../../server/oci/reference.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { type Actor, interleave, randomSchedule } from "../support/interleavings.ts";
+import { type Actor, interleave, randomSchedule, type Schedule } from "../support/interleavings.ts";
 import {
   APP,
   blobKeyOf,
@@ -23,7 +23,9 @@ import {
   type World,
 } from "./scene.ts";
 
-const SEEDS = Number(Deno.env.get("SREG_SCRUB_SEEDS") ?? 150);
+const SEEDS = Number(Deno.env.get("SREG_SCRUB_SEEDS") ?? 50);
+/** More than any of those who meet makes. */
+const CALLS_MAX = 160;
 const HOUR_MS = 3_600_000;
 
 interface Meeting {
@@ -37,21 +39,40 @@ interface Meeting {
 
 /** Has a repair meet others in many orders; what was there before is two hours old, what they write is new. */
 async function meet({ before, actors, after }: Meeting): Promise<void> {
-  for (let seed = 1; seed <= SEEDS; seed++) {
+  for (const { order, schedule } of schedules()) {
     const { storage } = await STORES["memory"]!();
     const world = await createWorld(storage);
     await before(world);
     const view = ageing(storage);
     const repair: Actor = (storage) => scrubStore(storage, { repair: true, rehash: true, graceMs: HOUR_MS });
-    const results = await interleave(view, [repair, ...actors], randomSchedule(seed));
+    const results = await interleave(view, [repair, ...actors], schedule);
     try {
       throwFirst(results);
       await after({ ...world, storage }, results.slice(1));
       await requireMended(storage);
     } catch (error) {
-      throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`${order}: ${(error as Error).message}`, { cause: error });
     }
   }
+}
+
+/** One makes so many calls, then the others all of theirs, then it the rest; and orders by chance. */
+function* schedules(): Generator<{ readonly order: string; readonly schedule: Schedule }> {
+  for (const isScrubFirst of [true, false]) {
+    for (let before = 0; before < CALLS_MAX; before++) {
+      const who = isScrubFirst ? "the scrub" : "the others";
+      yield { order: `${before} calls of ${who} first`, schedule: inTwo(isScrubFirst, before) };
+    }
+  }
+  for (let seed = 1; seed <= SEEDS; seed++) yield { order: `seed ${seed}`, schedule: randomSchedule(seed) };
+}
+
+function inTwo(isScrubFirst: boolean, before: number): Schedule {
+  let calls = 0;
+  return (waiting) => {
+    const isScrubsTurn = calls++ < before === isScrubFirst;
+    return waiting.find((index) => (index === 0) === isScrubsTurn) ?? waiting[0]!;
+  };
 }
 
 function throwFirst(results: readonly PromiseSettledResult<unknown>[]): void {
