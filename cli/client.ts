@@ -2,7 +2,8 @@
 
 import type { GlobalFlags } from "./frame.ts";
 import { Misuse } from "./misuse.ts";
-import { type Absent, list, object, optional, type Shape, type Shaped, text } from "./shape.ts";
+import { explainRefusal, explainSilence } from "./refusal.ts";
+import { type Absent, list, object, optional, type Shape, text } from "./shape.ts";
 import { findTarget, requireSafe, type Target } from "./target.ts";
 
 /** What is asked of a server. */
@@ -63,7 +64,7 @@ export function createClient(target: Target, { timeout }: Pick<GlobalFlags, "tim
         timeoutMs,
         init: requestOf(question, target),
       });
-      return readAnswer(answer, { origin, shape: question.shape, credentials: target.credentials });
+      return readAnswer(answer, { target, shape: question.shape });
     },
     [Symbol.dispose]: () => transport?.close(),
   };
@@ -137,15 +138,11 @@ async function fetchAnswer(url: URL, { transport, timeoutMs, init }: Transmissio
     };
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    const reason = signal.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error as Error);
+    const reason = signal.aborted
+      ? `no answer within ${timeoutMs / 1000} s`
+      : explainSilence(error as Error, url);
     throw new Unreachable(`Cannot reach ${url.origin}: ${reason}`, { cause: error });
   }
-}
-
-/** The runtime's message with its URL and its wrapping taken off. */
-function reasonOf({ message, cause }: Error): string {
-  const inner = cause instanceof Error ? cause.message : message;
-  return inner.replace(/^.*?error sending request for url \([^)]*\): /, "");
 }
 
 async function readText(answer: Response, origin: string): Promise<string> {
@@ -163,46 +160,21 @@ async function readText(answer: Response, origin: string): Promise<string> {
 
 function readAnswer<T>(
   { status, location, text: content }: RawAnswer,
-  { origin, shape, credentials }: {
-    readonly origin: string;
-    readonly shape: Shape<T> | undefined;
-    readonly credentials: Target["credentials"];
-  },
+  { target, shape }: { readonly target: Target; readonly shape: Shape<T> | undefined },
 ): T {
+  const { origin } = target.server;
   if (status >= 300 && status < 400) {
     throw new Refusal(`Cannot ask ${origin}: it redirects to ${location ?? "nowhere"}`, status, undefined);
   }
   const value = parseJson(content);
   if (status < 200 || status >= 400) {
-    const hint = status === 401 && !credentials ? "; sign in: sregctl login" : "";
-    throw new Refusal(explain({ origin, status, value, content }) + hint, status, value);
+    throw new Refusal(explainRefusal({ status, value, content }, target), status, value);
   }
   if (!shape) return undefined as T;
   const problem = value === undefined ? "" : shape.problem(value, "");
   if (problem === undefined) return value as T;
   const detail = problem === "" ? "" : ` (${problem})`;
   throw new Refusal(`Cannot ask ${origin}: its answer is not one of sreg's${detail}`, status, value);
-}
-
-const ERRORS = object({ errors: list(object({ message: text })) });
-const TEXT_SHOWN = 200;
-
-/** What sreg says for itself is a whole sentence: "Cannot delete the role: it is built in". */
-function explain(
-  { origin, status, value, content }: {
-    readonly origin: string;
-    readonly status: number;
-    readonly value: unknown;
-    readonly content: string;
-  },
-): string {
-  const start = `Cannot ask ${origin}: ${status}`;
-  if (value === undefined || ERRORS.problem(value, "") !== undefined) {
-    if (status === 404) return `${start} it has no such API: is it sreg?`;
-    return `${start} ${content.trim().slice(0, TEXT_SHOWN) || "and says nothing more"}`;
-  }
-  const said = (value as Shaped<typeof ERRORS>).errors.map(({ message }) => message).join("; ");
-  return said.startsWith("Cannot ") ? `${said} (${status})` : `${start} ${said}`;
 }
 
 function parseJson(content: string): unknown {

@@ -7,6 +7,8 @@ export type Cell = string | readonly string[] | { readonly text: string; readonl
 
 const GAP = "  ";
 const COLUMN_MIN = 8;
+/** What is longer is no word, but a text without spaces. */
+const WORD_MAX = 32;
 const NOTHING = { "padding-left": 0, "padding-right": 0, head: [], border: [] };
 const LINES = [
   ...["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
@@ -44,32 +46,51 @@ export function wrap(text: string, width: number): string[] {
   let rest = text;
   while (widthOf(rest) > width) {
     const whole = prefixOf(rest, width);
-    const line = breakAt(whole, rest.slice(whole.length));
+    const line = breakAt(whole, { next: rest.slice(whole.length), width });
     lines.push(line.trimEnd());
     rest = rest.slice(line.length).trimStart();
   }
   return [...lines, rest];
 }
 
-/** The widths of the columns: as much as each needs; the widest give way until all fit. */
+/**
+ * The widths of the columns: as much as each needs; the widest give way until all fit. Words and ids, which somebody may want
+ * to copy, stay whole where that can be.
+ */
 function fitWidths(rows: readonly (readonly (readonly string[])[])[], columns: number): number[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.flatMap((row) => row[column]!.map(widthOf))));
+  const widest = (measure: (text: string) => number) =>
+    rows[0]!.map((_, column) => Math.max(...rows.flatMap((row) => row[column]!.map(measure))));
+  const widths = widest(widthOf);
   const room = columns - GAP.length * (widths.length - 1);
-  for (let excess = widths.reduce((sum, width) => sum + width) - room; excess > 0; excess--) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if (widths[widest]! <= COLUMN_MIN) break;
-    widths[widest]!--;
+  let excess = widths.reduce((sum, width) => sum + width) - room;
+  for (const least of [widest(wordWidth), widths.map(() => 0)]) {
+    for (; excess > 0; excess--) {
+      const spare = widths.map((width, column) => width > Math.max(COLUMN_MIN, least[column]!) ? width : 0);
+      const column = spare.indexOf(Math.max(...spare));
+      if (spare[column] === 0) break;
+      widths[column]!--;
+    }
   }
   return widths;
 }
 
-/** The part of `line` up to the last good place to break; all of it where that would leave little, or `next` goes on well. */
-function breakAt(line: string, next: string): string {
+/** The width of the longest word in a text that is not broken. */
+function wordWidth(text: string): number {
+  const words = text.match(/[\w-]+[.,/|&]?/g) ?? [];
+  return Math.max(0, ...words.map((word) => word.length).filter((width) => width <= WORD_MAX));
+}
+
+/**
+ * The part of `line` up to the last good place to break; all of it where that would leave little, unless it keeps a word whole, or
+ * where `next` goes on well.
+ */
+function breakAt(line: string, { next, width }: { readonly next: string; readonly width: number }): string {
   if (next.startsWith(" ")) return line;
   const space = line.lastIndexOf(" ") + 1;
   const mark = Math.max(...[...".,/|&"].map((character) => line.lastIndexOf(character) + 1));
-  const good = [space, mark].find((end) => end > line.length / 3);
-  return good === undefined ? line : line.slice(0, good);
+  const good = [space, mark].find((end) => end > line.length / 3) ?? Math.max(space, mark);
+  const word = line.slice(good) + next.replace(/[ .,/|&][^]*$/, "");
+  return good > line.length / 3 || (good > 0 && widthOf(word) <= width) ? line.slice(0, good) : line;
 }
 
 /** As many characters as fit, but at least one. */

@@ -14,6 +14,8 @@ export type Credentials =
 export interface Target {
   readonly server: URL;
   readonly credentials?: Credentials | undefined;
+  /** What to do where they are not taken: "; sign in: …". */
+  readonly signIn?: string | undefined;
   /** Files of PEM. */
   readonly ca?: string | undefined;
   readonly certificate?: string | undefined;
@@ -35,10 +37,16 @@ export async function findTarget(flags: GlobalFlags): Promise<Target> {
     : contextOf(contexts, parseServer(named));
   const server = parseServer(named ?? context!.server);
   const own = context && parseServer(context.server).origin === server.origin ? context : undefined;
-  const credentials = flags.context === undefined ? environmentCredentials() : undefined;
+  const fromOutside = flags.context === undefined ? environmentCredentials() : undefined;
+  const credentials = fromOutside ?? contextCredentials(own);
   return {
     server,
-    credentials: credentials ?? contextCredentials(own),
+    credentials,
+    signIn: fromOutside
+      ? `; they are those of ${"token" in fromOutside ? "SREG_TOKEN" : "SREG_USERNAME and SREG_PASSWORD"}`
+      : `; sign in${credentials ? " again" : ""}: sregctl login ${
+        (own?.server ?? server.href).replace(/\/+$/, "")
+      }`,
     ca: fromEnvironment("SREG_CA") ?? own?.ca,
     certificate: fromEnvironment("SREG_CERT") ?? own?.certificate,
     key: fromEnvironment("SREG_KEY") ?? own?.key,

@@ -49,7 +49,10 @@ export async function tailAudit(flags: TailFlags): Promise<number> {
   using client = await openClient(flags);
   const events = (await askEvents(client, {}, readLines(flags.lines, TAIL_LINES))).toReversed();
   for (const event of events) show(event, flags);
-  if (!flags.follow) return 0;
+  if (!flags.follow) {
+    if (events.length === 0 && !flags.json) write("There is no event\n");
+    return 0;
+  }
   return await followAudit(client, { after: events.at(-1)?.id, flags });
 }
 

@@ -113,9 +113,16 @@ function factsOf(plugin: Shaped<typeof PLUGIN>): (readonly [string, string | Abs
 function formatPermissions(permissions: Readonly<Record<string, unknown>>): string[] {
   const granted = Object.entries(permissions).flatMap(([name, value]) => {
     if (value === true) return [`${name}: all`];
-    return Array.isArray(value) && value.length > 0 ? [`${name}: ${value.map(String).join(", ")}`] : [];
+    return Array.isArray(value) && value.length > 0 ? [`${name}: ${value.map(formatGrant).join(", ")}`] : [];
   });
   return granted.length > 0 ? granted : ["nothing"];
+}
+
+/** A folder of the runtime's cache is called by the package that it holds. */
+function formatGrant(value: unknown): string {
+  const text = String(value);
+  const [, name, version] = /\/npm\/registry\.npmjs\.org\/((?:@[^/]+\/)?[^/]+)\/(\d[^/]*)$/.exec(text) ?? [];
+  return name === undefined ? text : `npm:${name}@${version}`;
 }
 
 function formatMs(ms: number | Absent): string {

@@ -122,7 +122,7 @@ export async function showUsage(flags: GlobalFlags): Promise<number> {
     formatBytes(repository.bytes),
     formatBytes(repository.unique_bytes),
   ]);
-  if (rows.length > 0) write(`${await formatTable(["repository", "blobs", "size", "its alone"], rows)}\n`);
+  if (rows.length > 0) write(`${await formatTable(["repository", "blobs", "size", "unique"], rows)}\n`);
   write(formatFacts(totalsOf(usage.total)));
   return 0;
 }

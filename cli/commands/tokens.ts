@@ -69,11 +69,12 @@ export async function listTokens(flags: GlobalFlags & MineFlags): Promise<number
 /** Gives a token another text, and shows it. */
 export async function rotateToken(id: string, flags: GlobalFlags & MineFlags): Promise<number> {
   using client = await openClient(flags);
-  return await issue(client, { path: tokensPath(flags) + pathOf`/${id}/rotate`, json: flags.json });
+  return await issue(client, { path: tokensPath(flags) + pathOf`/${checkId(id)}/rotate`, json: flags.json });
 }
 
 /** Takes a token back. */
 export async function revokeToken(id: string, flags: DeleteFlags & MineFlags): Promise<number> {
+  checkId(id);
   if (!await agrees(flags, `the token ${id}`)) return 0;
   using client = await openClient(flags);
   await client.ask({ method: "DELETE", path: tokensPath(flags) + pathOf`/${id}` });
@@ -98,6 +99,12 @@ async function issue(
   // In one line, however long: it is there to be copied.
   write(`\nThe token, shown this once:\n${harmless(issued.token)}\n`);
   return 0;
+}
+
+/** Whoever gives a token's name, or its text, is told so. */
+function checkId(id: string): string {
+  if (/^[0-9a-f]+$/.test(id)) return id;
+  throw new Misuse("Cannot find the token: expected its id, see: sregctl identity token list");
 }
 
 function tokensPath({ mine }: MineFlags): string {

@@ -48,7 +48,7 @@ Deno.test("sregctl looks after the people of a real server: what it changes is i
   assertEquals(await bob("identity", "list"), {
     code: 1,
     stdout: "",
-    stderr: "sregctl: Cannot admin.list-identities: access is denied (403)\n",
+    stderr: "sregctl: Cannot do that: access is denied (403); it takes the action admin.list-identities\n",
   });
   await root(["role", "create", "readers", "--verb", "admin.list-identities"]);
   const binding = JSON.parse(await root(["binding", "create", "readers", "--group", "dev", "--json"]));
@@ -207,7 +207,7 @@ Deno.test("sregctl looks after what is in a real server: repositories, tags, man
   assertEquals(await root(["upload", "list"]), "There is no upload under way\n");
   const usage = await root(["df"]);
   assert(
-    /^repository +blobs +size +its alone\n/.test(usage) && usage.includes("without deduplication"),
+    /^repository +blobs +size +unique\n/.test(usage) && usage.includes("without deduplication"),
     usage,
   );
   assert(

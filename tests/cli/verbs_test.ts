@@ -249,7 +249,7 @@ shows("df shows what takes the space, the largest first", {
       garbage_bytes: 500,
     },
   },
-  table: `repository  blobs  size     its alone
+  table: `repository  blobs  size     unique
 large       12     1.9 GiB  1.9 GiB
 small       1      10 B     0 B
 
