@@ -55,10 +55,18 @@ export function formatFacts(facts: readonly (readonly [string, string | Absent])
   const width = Math.max(0, ...known.map(([name]) => widthOf(harmless(name)))) + 2;
   return known.map(([name, value]) => {
     const label = harmless(name);
-    const lines = wrap(harmless(value), Math.max(20, outputColumns() - width));
+    const text = harmless(value);
+    if (deservesLine(text, width)) return `${paint(label, "faint")}\n  ${text}\n`;
+    const lines = wrap(text, Math.max(20, outputColumns() - width));
     const first = paint(label, "faint") + " ".repeat(width - widthOf(label));
     return lines.map((line, index) => `${index === 0 ? first : " ".repeat(width)}${line}\n`).join("");
   }).join("");
+}
+
+/** Whether a text is one word, as a digest is, that stays whole only in a line of its own. */
+function deservesLine(text: string, indent: number): boolean {
+  const width = widthOf(text);
+  return /^[\w:+.-]+$/.test(text) && width > outputColumns() - indent && width + 2 <= outputColumns();
 }
 
 /** Shows an answer: as JSON, or as a table; `none` where the table would be empty. */

@@ -10,9 +10,27 @@ const ROWS_MAX = 1_000;
 /** Members that lists of things have in common come first, in this order. */
 const FIRST = ["repository", "tag", "kind", "key", "digest"];
 
+/** What a report calls otherwise than who reads it does. */
+const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  gc: {
+    due: "may be garbage",
+    needed: "needed after all",
+    condemned: "unneeded since now",
+    unlinked: "links removed",
+    blobs: "blobs removed",
+    bytes: "space freed",
+  },
+};
+
+/** What kind of job it is, and whether it changes anything. */
+export function formatKind({ kind, options }: Pick<Job, "kind" | "options">): string {
+  return options?.["dry_run"] === true ? `${kind}, dry run` : kind;
+}
+
 /** The head of a job. */
 export function formatJob(job: Job): string {
-  const { started_by, progress, ended_at } = job;
+  const { started_by, ended_at } = job;
+  const progress = job.state === "done" ? undefined : job.progress;
   const options = Object.entries(job.options ?? {}).map(([name, value]) =>
     `${name}=${formatScalar(name, value)}`
   );
@@ -37,10 +55,12 @@ export function formatJob(job: Job): string {
   ]);
 }
 
-/** A report. */
-export async function formatReport(report: Readonly<Record<string, unknown>>): Promise<string> {
-  const entries = Object.entries(report);
-  const facts = entries.flatMap(([name, value]) => factsOf(name, value));
+/** A report. That it is of a dry run is said at its end. */
+async function formatReport(kind: string, report: Readonly<Record<string, unknown>>): Promise<string> {
+  const entries = Object.entries(report).filter(([name]) => name !== "dry_run");
+  const known = WORDS[kind] ?? {};
+  const facts = entries.flatMap(([name, value]) => factsOf(name, value))
+    .map(([name, value]) => [Object.hasOwn(known, name) ? known[name]! : name, value] as const);
   const parts = [formatFacts(facts)];
   for (const [name, value] of entries) {
     if (isRecords(value) && value.length > 0) parts.push(await formatRecords(value, words(name)));
@@ -122,9 +142,9 @@ export async function formatRecords(
   }`;
 }
 
-/** Writes a report to standard output. */
+/** Writes a report to standard output, as far as it is there. */
 export async function showReport(job: Job): Promise<void> {
-  if (job.report) write(await formatReport(job.report));
+  if (job.report) write(await formatReport(job.kind, job.report));
 }
 
 /** Whether a value is a list of objects. */

@@ -57,12 +57,30 @@ function showProblems(problems: Shaped<typeof PROBLEMS>): void {
   }
 }
 
-/** The values of a configuration, each with its whole key. */
+/** The values of a configuration, each with its whole key, and durations as files have them. */
 function flatten(value: unknown, key: string): (readonly [string, string])[] {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return Object.entries(value).flatMap(([name, item]) =>
-      flatten(item, key === "" ? name : `${key}.${name}`)
-    );
+  if (isGroup(value)) {
+    return Object.entries(value).flatMap(([name, item]) => {
+      if (Array.isArray(value)) return flatten(item, `${key}[${name}]`);
+      return flatten(item, key === "" ? name : `${key}.${name}`);
+    });
+  }
+  if (typeof value === "number" && key.endsWith("_ms")) {
+    return [[key.slice(0, -"_ms".length), JSON.stringify(formatSetting(value))]];
   }
   return [[key, JSON.stringify(value) ?? ""]];
+}
+
+/** Whether a value has others in it that have keys. */
+function isGroup(value: unknown): value is object {
+  if (Array.isArray(value)) return value.some(isGroup);
+  return typeof value === "object" && value !== null;
+}
+
+const UNITS_MS = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000], ["ms", 1]] as const;
+
+/** `90d`, `30s`: the largest unit of which it is a whole number. */
+function formatSetting(ms: number): string {
+  const [unit, size] = UNITS_MS.find(([, size]) => ms >= size && ms % size === 0) ?? ["ms", 1];
+  return `${ms / size}${unit}`;
 }

@@ -121,6 +121,7 @@ async function finish(
     writeJson({ ...job, ...(job.lines && { entries }) });
     return codeOf(job);
   }
+  if (isOfNothing(job)) throw new Error(`There is no repository ${String(job.options?.["repository"])}`);
   await showReport(job);
   if (entries.length > 0) write(`\n${await formatEntries(job, entries)}`);
   return conclude(job);
@@ -148,10 +149,24 @@ function conclude(job: Job): number {
     return 1;
   }
   const code = codeOf(job);
-  if (kind === "scrub") {
-    write(`\n${code === 0 ? paint("No damage stays", "good") : paint("Damage stays", "bad")}\n`);
-  }
+  if (kind === "scrub") write(`\n${sayDamage(job, code)}`);
+  else if (job.options?.["dry_run"] === true) write("\nThis was a dry run: nothing was changed\n");
   return code;
+}
+
+function sayDamage({ options, report }: Job, code: number): string {
+  const end = `${code === 0 ? paint("No damage stays", "good") : paint("Damage stays", "bad")}\n`;
+  const found = [report?.["damage"], report?.["leftovers"]].some((number) =>
+    number !== undefined && number !== 0
+  );
+  return found && options?.["repair"] !== true
+    ? `${end}To mend what can be derived, and move the rest to quarantine: sregctl scrub --repair\n`
+    : end;
+}
+
+/** Whether a job was to be about one repository, and found none. */
+function isOfNothing({ options, state, report }: Job): boolean {
+  return state === "done" && options?.["repository"] !== undefined && report?.["repositories"] === 0;
 }
 
 /** 1 where a job failed, in part too, or found damage that stays. */

@@ -2,7 +2,7 @@ import { askList, openClient } from "../client.ts";
 import { formatTime, showDone, showTable } from "../format.ts";
 import type { GlobalFlags } from "../frame.ts";
 import { askJob, JOB, jobPath } from "../job.ts";
-import { formatJob, showReport } from "../job_report.ts";
+import { formatJob, formatKind, showReport } from "../job_report.ts";
 import { write, writeJson } from "../output.ts";
 import { anything } from "../shape.ts";
 import type { Cell } from "../table.ts";
@@ -14,9 +14,9 @@ export async function listJobs(flags: GlobalFlags): Promise<number> {
   return await showTable({ jobs }, {
     json: flags.json,
     headings: ["job", "kind", "state", "started", "by"],
-    rows: jobs.map(({ id, kind, state, started_at, started_by }) => [
+    rows: jobs.map(({ id, kind, options, state, started_at, started_by }) => [
       id,
-      kind,
+      formatKind({ kind, options }),
       stateCell(state),
       formatTime(started_at),
       started_by?.username ?? started_by?.id ?? "the schedule",

@@ -49,15 +49,20 @@ Deno.test("sregctl gc starts the job, follows it in plain lines, and shows its r
       job("gc", "running", { progress: MARK }),
       job("gc", "running", { progress: { ...MARK, done: 50 } }),
       job("gc", "running", { progress: { phase: "sweep", done: 3, unit: "blobs", bytes: 2_000_000 } }),
-      job("gc", "done", { report: { blobs: 3, bytes: 2_000_000, by_kind: { links: 2 }, dry_run: true } }),
+      job("gc", "done", {
+        options: { dry_run: true },
+        report: { due: 5, blobs: 3, bytes: 2_000_000, by_kind: { links: 2 }, dry_run: true },
+      }),
     ),
   });
   assertEquals(outcome, {
     code: 0,
-    stdout: `blobs           3
-bytes           1.9 MiB
+    stdout: `may be garbage  5
+blobs removed   3
+space freed     1.9 MiB
 by kind: links  2
-dry run         yes
+
+This was a dry run: nothing was changed
 `,
     stderr: "gc mark 10/100 manifests\ngc sweep 3 blobs, 1.9 MiB\n",
   });
@@ -109,7 +114,11 @@ const VERDICTS = [
 
 Deno.test("sregctl retention test shows for each tag what keeps it, or why it would go", async () => {
   const replies = {
-    "GET /admin/v1/jobs/j1": job("retention", "done", { lines: 3, report: { dry_run: true } }),
+    "GET /admin/v1/jobs/j1": job("retention", "done", {
+      options: { dry_run: true, repository: "team/app" },
+      lines: 3,
+      report: { repositories: 1, failed: [] },
+    }),
     "GET /admin/v1/jobs/j1/lines": { lines: VERDICTS },
   };
   const { outcome, asked } = await run(["retention", "test", "--repository", "team/app"], replies);
@@ -117,13 +126,15 @@ Deno.test("sregctl retention test shows for each tag what keeps it, or why it wo
     outcome,
     printed(
       0,
-      `dry run  yes
+      `repositories  1
 
 image              fate    why
 team/app:v1        keep    rules[0]
                            the rule is true
 team/app:old       delete  no rule keeps it
 team/app@sha256:c  delete  it is untagged
+
+This was a dry run: nothing was changed
 `,
     ),
   );
@@ -141,12 +152,14 @@ Deno.test("sregctl scrub shows what it finds, and answers 1 only where damage st
     run(["scrub", "--repair"], {
       "GET /admin/v1/jobs/j1": job("scrub", "done", {
         lines: 2,
-        report: { findings: { "dangling-tag": 1 }, remaining, checked: { bytes: 2_048 } },
+        options: { repair: true },
+        report: { findings: { "dangling-tag": 1 }, damage: 1, remaining, checked: { bytes: 2_048 } },
       }),
       "GET /admin/v1/jobs/j1/lines": { lines },
     });
   const table = (end: string) =>
     `findings: dangling-tag  1
+damage                  1
 remaining               ${end.startsWith("No") ? 0 : 1}
 checked: bytes          2.0 KiB
 
@@ -159,6 +172,24 @@ ${end}
 `;
   assertEquals((await scrub(1)).outcome, printed(1, table("Damage stays")));
   assertEquals((await scrub(0)).outcome, printed(0, table("No damage stays")));
+});
+
+Deno.test("sregctl scrub says how to mend what it only looked at", async () => {
+  const report = { damage: 0, leftovers: 2, remaining: 0 };
+  const { outcome } = await run(["scrub"], { "GET /admin/v1/jobs/j1": job("scrub", "done", { report }) });
+  const end = "No damage stays\nTo mend what can be derived, and move the rest to quarantine: " +
+    "sregctl scrub --repair\n";
+  assertEquals([outcome.code, outcome.stdout.split("\n\n")[1]], [0, end]);
+});
+
+Deno.test("sregctl retention test answers 1 where there is no such repository", async () => {
+  const { outcome } = await run(["retention", "test", "--repository", "nope"], {
+    "GET /admin/v1/jobs/j1": job("retention", "done", {
+      options: { dry_run: true, repository: "nope" },
+      report: { repositories: 0, failed: [] },
+    }),
+  });
+  assertEquals(outcome, { code: 1, stdout: "", stderr: "sregctl: There is no repository nope\n" });
 });
 
 Deno.test("sregctl retention run deletes nothing without --yes where nobody can be asked", async () => {
@@ -176,7 +207,7 @@ Deno.test("sregctl waits for a server that is away for a moment", async () => {
   await new Promise((resolve) => setTimeout(resolve, 600));
   await using _ = serve({ "GET /admin/v1/jobs/j1": job("gc", "done", { report: { blobs: 0 } }) }, { port });
   const { code, stdout, stderr } = await running;
-  assertEquals([code, stdout], [0, "blobs  0\n"]);
+  assertEquals([code, stdout], [0, "blobs removed  0\n"]);
   assert(stderr.includes("; waiting for it\n"), stderr);
 });
 
@@ -187,25 +218,25 @@ Deno.test("sregctl job show and job list tell of jobs", async () => {
     shown.outcome,
     printed(
       0,
-      `job       j1
-kind      gc
-state     done
-started   2025-03-31 22:00:05Z by root
-ended     2025-03-31 22:01:09Z
-took      1 min 4 s
-replica   r
-progress  mark 100/100 manifests
+      `job      j1
+kind     gc
+state    done
+started  2025-03-31 22:00:05Z by root
+ended    2025-03-31 22:01:09Z
+took     1 min 4 s
+replica  r
 
-blobs  1
+blobs removed  1
 `,
     ),
   );
   const listed = await run(["job", "list"], {
-    "GET /admin/v1/jobs": { jobs: [{ ...done, started_by: null }] },
+    "GET /admin/v1/jobs": { jobs: [{ ...done, options: { dry_run: true }, started_by: null }] },
   });
   assertEquals(
     listed.outcome.stdout,
-    "job  kind  state  started               by\nj1   gc    done   2025-03-31 22:00:05Z  the schedule\n",
+    "job  kind         state  started               by\n" +
+      "j1   gc, dry run  done   2025-03-31 22:00:05Z  the schedule\n",
   );
 });
 
@@ -248,7 +279,7 @@ Deno.test({
     const text = await screen.waitFor(/^gc [█░]{20} \d+% mark \d+\/1000 manifests, \d+\/s, \d+ s left$/);
     assertEquals(text.split("\n").length, 1);
     isDone = true;
-    assertEquals(await screen.ended(), { code: 0, text: "blobs  7" });
+    assertEquals(await screen.ended(), { code: 0, text: "blobs removed  7" });
   },
 });
 

@@ -367,11 +367,25 @@ shows("audit search shows who did what", {
 shows("config show shows every value with its key", {
   args: ["config", "show"],
   path: "/admin/v1/config",
-  reply: { files: ["sreg.toml"], loaded_at: AT, config: { server: { port: 5000, tls: {} }, users: ["a"] } },
+  reply: {
+    files: ["sreg.toml"],
+    loaded_at: AT,
+    config: {
+      server: { port: 5000, tls: {} },
+      audit: { keep_ms: 7_776_000_000 },
+      jobs: { lease_lifetime_ms: 1_500 },
+      auths: [{ plugin: "password", options: { identities: [] } }],
+      users: ["a"],
+    },
+  },
   table: `files  sreg.toml
 read   2025-03-31 22:00:05Z
 
-server.port  5000
-users        ["a"]
+server.port                  5000
+audit.keep                   "90d"
+jobs.lease_lifetime          "1500ms"
+auths[0].plugin              "password"
+auths[0].options.identities  []
+users                        ["a"]
 `,
 });
