@@ -10,6 +10,9 @@ const ROWS_MAX = 1_000;
 /** Members that lists of things have in common come first, in this order. */
 const FIRST = ["repository", "tag", "kind", "key", "digest"];
 
+/** Of what keeps an image this goes without saying. */
+const RULE_IS_TRUE = "the rule is true";
+
 /** What a report calls otherwise than who reads it does. */
 const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   gc: {
@@ -122,7 +125,8 @@ async function formatVerdicts(verdicts: readonly Verdict[]): Promise<string> {
   const rows = verdicts.map(({ repository, tag, digest, kept, rule, reason }): readonly Cell[] => [
     tag ? `${repository}:${tag}` : `${repository}@${shortDigest(digest)}`,
     kept ? { text: "keep", tone: "good" } : { text: "delete", tone: "bad" },
-    [rule, reason].filter((line) => line !== undefined && line !== null),
+    [rule, rule && reason === RULE_IS_TRUE ? undefined : reason]
+      .filter((line) => line !== undefined && line !== null),
   ]);
   return await formatTable(["image", "fate", "why"], rows);
 }

@@ -14,7 +14,8 @@ export interface Refused {
 const ERRORS = object({ errors: list(object({ message: text })) });
 const TEXT_SHOWN = 200;
 /** What the guard says of an action, before anything of it is done. */
-const GUARDED = /^Cannot ([a-z][a-z.-]*): (access is denied|authentication is required)$/;
+const GUARDED = /^Cannot ([a-z]+(?:\.[a-z]+)?-[a-z-]+): (.+)$/s;
+const NOT_SIGNED_IN = "authentication is required";
 const UNKNOWN_PATH = /^Cannot serve the path: /;
 const ELSEWHERE =
   "it has no administration here (404): is this the URL of sreg, and of its [admin] where that has a listener of its own?";
@@ -27,13 +28,11 @@ export function explainRefusal(
   const { status } = refused;
   const said = messageOf(refused);
   const [, action, reason] = GUARDED.exec(said ?? "") ?? [];
-  if (status === 401) {
+  if (status === 401 && (action === undefined || reason === NOT_SIGNED_IN)) {
     const why = reason === undefined ? `401 ${said ?? "and says nothing more"}` : `${reason} (401)`;
     return `Cannot ask ${origin}: ${why}${signIn ?? (credentials ? "" : "; sign in: sregctl login")}`;
   }
-  if (status === 403 && action !== undefined) {
-    return `Cannot do that: ${reason} (403); it takes the action ${action}`;
-  }
+  if (action !== undefined) return `Cannot do that: ${reason} (${status}); it takes the action ${action}`;
   if (status === 404 && (said === undefined || UNKNOWN_PATH.test(said))) {
     return `Cannot ask ${origin}: ${ELSEWHERE}`;
   }

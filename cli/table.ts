@@ -9,6 +9,8 @@ const GAP = "  ";
 const COLUMN_MIN = 8;
 /** What is longer is no word, but a text without spaces. */
 const WORD_MAX = 32;
+const WORDS = /[\w*:@/-]+[.,|&]?/g;
+const TIMES = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/g;
 const NOTHING = { "padding-left": 0, "padding-right": 0, head: [], border: [] };
 const LINES = [
   ...["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
@@ -63,7 +65,10 @@ function fitWidths(rows: readonly (readonly (readonly string[])[])[], columns: n
   const widths = widest(widthOf);
   const room = columns - GAP.length * (widths.length - 1);
   let excess = widths.reduce((sum, width) => sum + width) - room;
-  for (const least of [widest(wordWidth), widths.map(() => 0)]) {
+  const words = widest((text) => longestOf(text, WORDS));
+  const times = widest((text) => longestOf(text, TIMES));
+  const whole = words.map((width, column) => Math.max(width, times[column]!));
+  for (const least of [whole, words, widths.map(() => 0)]) {
     for (; excess > 0; excess--) {
       const spare = widths.map((width, column) => width > Math.max(COLUMN_MIN, least[column]!) ? width : 0);
       const column = spare.indexOf(Math.max(...spare));
@@ -74,10 +79,10 @@ function fitWidths(rows: readonly (readonly (readonly string[])[])[], columns: n
   return widths;
 }
 
-/** The width of the longest word in a text that is not broken. */
-function wordWidth(text: string): number {
-  const words = text.match(/[\w-]+[.,/|&]?/g) ?? [];
-  return Math.max(0, ...words.map((word) => word.length).filter((width) => width <= WORD_MAX));
+/** The width of the longest part of a text that is better not broken. */
+function longestOf(text: string, pattern: RegExp): number {
+  const parts = text.match(pattern) ?? [];
+  return Math.max(0, ...parts.map((part) => part.length).filter((width) => width <= WORD_MAX));
 }
 
 /**

@@ -130,7 +130,6 @@ Deno.test("sregctl retention test shows for each tag what keeps it, or why it wo
 
 image              fate    why
 team/app:v1        keep    rules[0]
-                           the rule is true
 team/app:old       delete  no rule keeps it
 team/app@sha256:c  delete  it is untagged
 
