@@ -9,8 +9,13 @@ const GAP = "  ";
 const COLUMN_MIN = 8;
 /** What is longer is no word, but a text without spaces. */
 const WORD_MAX = 32;
-const WORDS = /[\w*:@/-]+[.,|&]?/g;
-const TIMES = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/g;
+/** What is not broken if that can be: at first paths and times, then words and times, paths, words. */
+const WHOLE = [
+  /\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ|[\w*:@/-]+[.,|&]?/g,
+  /\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ|[\w*:@-]+[.,/|&]?/g,
+  /[\w*:@/-]+[.,|&]?/g,
+  /[\w*:@-]+[.,/|&]?/g,
+];
 const NOTHING = { "padding-left": 0, "padding-right": 0, head: [], border: [] };
 const LINES = [
   ...["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
@@ -55,34 +60,39 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, rest];
 }
 
-/**
- * The widths of the columns: as much as each needs; the widest give way until all fit. Words and ids, which somebody may want
- * to copy, stay whole where that can be.
- */
+/** The widths of the columns: as much as each needs; the widest give way until all fit. What somebody may want to copy stays whole where that can be. */
 function fitWidths(rows: readonly (readonly (readonly string[])[])[], columns: number): number[] {
   const widest = (measure: (text: string) => number) =>
     rows[0]!.map((_, column) => Math.max(...rows.flatMap((row) => row[column]!.map(measure))));
   const widths = widest(widthOf);
   const room = columns - GAP.length * (widths.length - 1);
-  let excess = widths.reduce((sum, width) => sum + width) - room;
-  const words = widest((text) => longestOf(text, WORDS));
-  const times = widest((text) => longestOf(text, TIMES));
-  const whole = words.map((width, column) => Math.max(width, times[column]!));
-  for (const least of [whole, words, widths.map(() => 0)]) {
-    for (; excess > 0; excess--) {
-      const spare = widths.map((width, column) => width > Math.max(COLUMN_MIN, least[column]!) ? width : 0);
-      const column = spare.indexOf(Math.max(...spare));
-      if (spare[column] === 0) break;
-      widths[column]!--;
-    }
+  for (const whole of WHOLE) {
+    const narrowed = narrow(widths, { room, least: widest((text) => longestOf(text, whole)) });
+    if (narrowed) return narrowed;
   }
-  return widths;
+  return narrow(widths, { room, least: widths.map(() => 0) }) ??
+    widths.map((width) => Math.min(width, COLUMN_MIN));
+}
+
+/** Takes from the widest columns, but leaves each its least; `undefined` where that is too much. */
+function narrow(
+  widths: readonly number[],
+  { room, least }: { readonly room: number; readonly least: readonly number[] },
+): number[] | undefined {
+  const narrowed = [...widths];
+  for (let excess = widths.reduce((sum, width) => sum + width) - room; excess > 0; excess--) {
+    const spare = narrowed.map((width, column) => width > Math.max(COLUMN_MIN, least[column]!) ? width : 0);
+    const column = spare.indexOf(Math.max(...spare));
+    if (spare[column] === 0) return undefined;
+    narrowed[column]!--;
+  }
+  return narrowed;
 }
 
 /** The width of the longest part of a text that is better not broken. */
-function longestOf(text: string, pattern: RegExp): number {
-  const parts = text.match(pattern) ?? [];
-  return Math.max(0, ...parts.map((part) => part.length).filter((width) => width <= WORD_MAX));
+function longestOf(text: string, parts: RegExp): number {
+  const found = text.match(parts) ?? [];
+  return Math.max(0, ...found.map((part) => part.length).filter((width) => width <= WORD_MAX));
 }
 
 /**
