@@ -5,7 +5,7 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { ROOT, sregArguments } from "../support/registry.ts";
 
 /** How many blobs the store has: `SREG_SCRUB_BLOBS=1000000` is the store that the design speaks of. */
-const BLOBS = Number(Deno.env.get("SREG_SCRUB_BLOBS") ?? 100_000);
+const BLOBS = Number(Deno.env.get("SREG_SCRUB_BLOBS") ?? 20_000);
 const SIZE = { repositories: Math.ceil(BLOBS / 1_000), manifestsEach: 100, blobsEach: 10 };
 
 /** Of the whole process and its plugin's worker, whatever the size of the store. */
