@@ -23,6 +23,22 @@ export interface IdentityChange {
   readonly endsTokens: boolean;
 }
 
+/**
+ * Which of what an identity is to be called names another one already. Whoever is named is named by id or by user name, so
+ * an id must be nobody's user name either, nor a user name anybody's id.
+ */
+export function findTaken(
+  { id, username }: Pick<IdentityOrder, "id" | "username">,
+  others: readonly Pick<IdentityOrder, "id" | "username">[],
+): "id" | "username" | undefined {
+  const ids = new Set(others.map((other) => other.id));
+  const usernames = new Set(others.map((other) => other.username));
+  if (ids.has(id)) return "id";
+  if (usernames.has(username)) return "username";
+  if (usernames.has(id)) return "id";
+  return ids.has(username) ? "username" : undefined;
+}
+
 /** The identities of the registry's store, which all replicas share. */
 export class Identities {
   readonly #storage: Storage;
@@ -44,12 +60,13 @@ export class Identities {
   }
 
   /**
-   * Makes an identity, unless another one has its id or its user name: then answers which of them is taken. Of two
-   * that are made at once with the same user name at most one stays.
+   * Makes an identity, unless its id or its user name is another one's id or user name: then answers which of them is
+   * taken. Of two that are made at once and are called the same at most one stays.
    */
   async create(order: IdentityOrder): Promise<IdentityRecord | "id" | "username"> {
     const { id, username } = order;
-    if (await this.#hasOther(order)) return "username";
+    const taken = findTaken(order, await this.list());
+    if (taken) return taken;
     const nowMs = Date.now();
     const record: IdentityRecord = {
       ...{ id, username, groups: order.groups },
@@ -59,10 +76,11 @@ export class Identities {
       passwordChangedAtMs: nowMs,
     };
     if (!await putJson(this.#storage, identityKey(id), { value: record, ifAbsent: true })) return "id";
-    if (await this.#hasOther(order)) {
+    const clash = findTaken(order, (await this.list()).filter((other) => other.id !== id));
+    if (clash) {
       await this.#storage.delete(identityKey(id));
       await this.#changes.announce();
-      return "username";
+      return clash;
     }
     await this.#changes.announce();
     return record;
@@ -94,9 +112,5 @@ export class Identities {
     const had = await this.#storage.delete(identityKey(id));
     await this.#changes.announce();
     return had;
-  }
-
-  async #hasOther({ id, username }: IdentityOrder): Promise<boolean> {
-    return (await this.list()).some((other) => other.username === username && other.id !== id);
   }
 }

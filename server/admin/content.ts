@@ -17,9 +17,14 @@ export function readText(query: URLSearchParams, parameter: string): string | un
   return onlyValue(query, parameter, () => malformed(parameter, "it is given twice")) || undefined;
 }
 
-/** A parameter that is `true` or `false`; left out, it is `false`. */
-export function readFlag(query: URLSearchParams, parameter: string): boolean {
-  const text = readText(query, parameter) ?? "false";
+/**
+ * The only parameter of a query, `true` or `false`; left out, it is `false`. Others are refused: of `?dryrun=true` nobody
+ * means that it is not there.
+ */
+export function readOnlyFlag(query: URLSearchParams, parameter: string): boolean {
+  const other = [...query.keys()].find((name) => name !== parameter);
+  if (other !== undefined) throw malformed("the query", `it has more than ${parameter}`);
+  const text = onlyValue(query, parameter, () => malformed(parameter, "it is given twice")) ?? "false";
   if (text !== "true" && text !== "false") throw malformed(parameter, "expected true or false");
   return text === "true";
 }

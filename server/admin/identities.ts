@@ -1,7 +1,7 @@
 import type { ConfiguredIdentity } from "../../plugins/contract/auth.ts";
 import { findPasswordProblem } from "../../plugins/contract/password.ts";
 import type { AccessStore } from "../access/access_store.ts";
-import type { IdentityChange, IdentityRecord } from "../access/identities.ts";
+import { findTaken, type IdentityChange, type IdentityRecord } from "../access/identities.ts";
 import { emptyAnswer, jsonAnswer } from "../api/answer.ts";
 import type { Call } from "../api/endpoint.ts";
 import { type Fields, readFields } from "./body.ts";
@@ -102,9 +102,8 @@ async function create({ store }: IdentityParts, call: Call): Promise<Response> {
   const id = fields.optional("id", readName) ?? username;
   checkId(fields, id);
   const groups = fields.optional("groups", readGroups) ?? [];
-  const configured = await call.access.directory.identities();
-  if (configured.some((other) => other.id === id)) throw taken("id");
-  if (configured.some((other) => other.username === username)) throw taken("username");
+  const clash = findTaken({ id, username }, await call.access.directory.identities());
+  if (clash) throw taken(clash);
   // A password is not worth hashing for a name that is taken; that both are free is looked at again with the hash.
   if (await store.identities.get(id)) throw taken("id");
   const passwordHash = await readPassword(fields, call);

@@ -2,7 +2,7 @@ import { jsonAnswer } from "../api/answer.ts";
 import { type Call, doerOf } from "../api/endpoint.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { RepositorySummary } from "../registry/repositories.ts";
-import { formatTime, PAGE, readFlag, readPage, readText, unknownRepository } from "./content.ts";
+import { formatTime, PAGE, readOnlyFlag, readPage, readText, unknownRepository } from "./content.ts";
 import { type AdminRoute, adminRoute, COUNT, FLAG, listSchema, objectSchema, TEXT, TIME } from "./route.ts";
 
 const SUMMARY = { name: TEXT, tags: COUNT, manifests: COUNT, last_pushed_at: TIME };
@@ -79,7 +79,7 @@ async function show({ repositories }: Registry, { words }: Call<"name">): Promis
 
 async function remove({ repositories }: Registry, call: Call<"name">): Promise<Response> {
   const { name } = call.words;
-  const dryRun = readFlag(call.query, "dry_run");
+  const dryRun = readOnlyFlag(call.query, "dry_run");
   const content = dryRun ? await repositories.plan(name) : await repositories.delete(name, doerOf(call));
   if (!content) throw unknownRepository();
   const { manifests, tags, blobs, uploads } = content;

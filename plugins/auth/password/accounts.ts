@@ -82,7 +82,10 @@ export class Accounts {
         return [];
       }
     });
-    const clashes = findClashes([...this.#configured, ...readable]);
+    const clashes = new Map([
+      ...findClashes([...this.#configured, ...readable]),
+      ...findNamesakes(readable, [...this.#configured, ...readable]),
+    ]);
     problems.push(...new Set(clashes.values()));
     const sound = readable.filter((account) => !clashes.has(account));
     this.#take([...this.#configured, ...sound]);
@@ -129,6 +132,23 @@ function findClashes(accounts: readonly Account[]): ReadonlyMap<Account, string>
     }
   }
   return clashes;
+}
+
+/** Those of `accounts` whose id is another's user name, or the other way round: bindings name people by either. */
+function findNamesakes(
+  accounts: readonly Account[],
+  others: readonly Account[],
+): ReadonlyMap<Account, string> {
+  const byId = Map.groupBy(others, ({ id }) => id);
+  const byName = Map.groupBy(others, ({ username }) => username);
+  const namesakes = new Map<Account, string>();
+  for (const account of accounts) {
+    const { id, username, source } = account;
+    const other = [...byName.get(id) ?? [], ...byId.get(username) ?? []]
+      .find((found) => found.id !== id && found.username !== username);
+    if (other) namesakes.set(account, `${source} is called like ${other.source}`);
+  }
+  return namesakes;
 }
 
 function findDecoy(accounts: readonly Account[]): PasswordHash | undefined {

@@ -72,6 +72,18 @@ Deno.test("Accounts takes the sound identities of the store, and names those tha
   for (const left of ["twin", "plain"]) assertEquals(accounts.find(left), undefined, left);
 });
 
+Deno.test("Accounts lets nobody of the store in whose id is another's user name, or the other way round", () => {
+  const accounts = new Accounts([account("boss", { id: "7" })]);
+  const list = [stored("x", { id: "boss" }), stored("7", { id: "y" }), stored("bob")];
+  assertThrows(() => accounts.replaceStored(list), {
+    message:
+      'Cannot take all identities of the store: the stored identity "boss" is called like identity.7; ' +
+      'the stored identity "y" is called like identity.7',
+  });
+  assertEquals([accounts.recall("boss"), accounts.recall("y"), accounts.find("x")], [null, null, undefined]);
+  assertEquals([accounts.recall("7")?.identity.username, accounts.find("bob")?.id], ["boss", "bob"]);
+});
+
 Deno.test("Accounts recalls an identity by its id, with what changes when its password does", () => {
   const accounts = new Accounts([account("ann")]);
   accounts.replaceStored([stored("bob", { id: "7" })]);

@@ -1,0 +1,66 @@
+/** What somebody with a part of the rights, or none, tried on the administration, and did not get. */
+
+import { startScene } from "../access/scene.ts";
+import { errorOf, orderOf, peopled, startReplicas } from "../access/replicas.ts";
+import { assertEquals } from "../support/assert.ts";
+import { identityTables } from "../support/identities.ts";
+
+const HALF_ADMINS = `
+[role.maker]
+verbs = ["admin.create-identity"]
+repositories = []
+[[binding]]
+role = "maker"
+users = ["ann"]
+`;
+
+Deno.test("Nobody makes an identity that bindings take for another", async (t) => {
+  const boss = (await identityTables(["boss"])).replace("[identity.boss]", "[identity.u-7]");
+  await using replicas = await startReplicas(
+    `${await peopled()}${boss}${HALF_ADMINS}[[binding]]\nrole = "admin"\nusers = ["boss", "u-7"]\n`,
+  );
+  const make = async (order: object) => {
+    const { status, value } = await replicas.one.as("ann").send("POST", "/admin/v1/identities", order);
+    return status === 201 ? [status, value.id] : errorOf({ status, value });
+  };
+  const taken = (what: string) => [409, `Cannot make the identity: another one has the ${what}`];
+  await t.step("by an id that is a user name of the configuration", async () => {
+    assertEquals(await make({ id: "boss", username: "x" }), taken("id"));
+  });
+  await t.step("by a user name that is an id of the configuration", async () => {
+    assertEquals(await make({ id: "x", username: "u-7" }), taken("user name"));
+  });
+  await t.step("or of the store", async () => {
+    assertEquals(await make({ id: "id-of-cleo", username: "cleo" }), [201, "id-of-cleo"]);
+    assertEquals(await make({ id: "cleo", username: "x" }), taken("id"));
+    assertEquals(await make({ id: "x", username: "id-of-cleo" }), taken("user name"));
+    assertEquals(await make(await orderOf("dora")), [201, "dora"]);
+  });
+});
+
+Deno.test("A deletion of a repository that may be meant as a trial is refused", async (t) => {
+  await using scene = await startScene();
+  const admin = scene.as("admin");
+  const path = "/admin/v1/repositories/team/app";
+  const malformed = [
+    ["dry_run", "dry_run: expected true or false"],
+    ["dry_run=", "dry_run: expected true or false"],
+    ["dry_run=TRUE", "dry_run: expected true or false"],
+    ["dry_run=1", "dry_run: expected true or false"],
+    ["dry_run=true&dry_run=false", "dry_run: it is given twice"],
+    ["dryrun=true", "the query: it has more than dry_run"],
+    ["dry-run=true", "the query: it has more than dry_run"],
+    ["DRY_RUN=true", "the query: it has more than dry_run"],
+    ["dry_run=false&x", "the query: it has more than dry_run"],
+  ] as const;
+  await admin.pushImage("team/app", "v1");
+  for (const [query, reason] of malformed) {
+    await t.step(`?${query} is refused`, async () => {
+      const { status, json } = await admin.send("DELETE", `${path}?${query}`);
+      assertEquals([status, json().errors[0].message], [400, `Cannot read ${reason}`]);
+    });
+  }
+  await t.step("and all is there still", async () => {
+    assertEquals((await admin.get("/v2/team/app/manifests/v1")).status, 200);
+  });
+});
