@@ -4,7 +4,7 @@ import type { GlobalFlags } from "../frame.ts";
 import { Misuse } from "../misuse.ts";
 import { harmless, outputColumns, paint, write, writeJsonLine } from "../output.ts";
 import { anything, list, object, optional, type Shaped, text } from "../shape.ts";
-import { type Cell, wrap } from "../table.ts";
+import { type Cell, widthOf, wrap } from "../table.ts";
 
 /** The flags of `sregctl audit tail`. */
 export interface TailFlags extends GlobalFlags {
@@ -43,6 +43,7 @@ const SEARCH_LINES = 100;
 const LINES_MAX = 100_000;
 const PAGE_MAX = 1_000;
 const FOLLOW_INTERVAL_MS = 1_000;
+const INDENT = "  ";
 
 /** Shows the last events, oldest first; with `follow` those to come too, until it is ended. */
 export async function tailAudit(flags: TailFlags): Promise<number> {
@@ -118,14 +119,15 @@ async function askEvents(client: Client, query: Query, limit: number): Promise<r
 
 function show(event: Event, { json }: GlobalFlags): void {
   if (json) return writeJsonLine(event);
-  const { at, action, target, outcome } = event;
-  const lines = wrap(
-    harmless(`${formatTime(at)}  ${outcome}  ${nameOf(event)}  ${action}  ${target ?? ""}`),
-    outputColumns(),
-  );
-  write(
-    `${lines.map((line, index) => paint(index === 0 ? line : `  ${line}`, toneOf(outcome))).join("\n")}\n`,
-  );
+  const { at, action, outcome } = event;
+  const columns = outputColumns();
+  const head = harmless(`${formatTime(at)}  ${outcome}  ${nameOf(event)}  ${action}`);
+  const target = harmless(event.target ?? "");
+  const line = `${head}  ${target}`.trimEnd();
+  const lines = widthOf(line) <= columns
+    ? [line]
+    : [...wrap(head, columns), ...wrap(target, columns - INDENT.length).map((part) => INDENT + part)];
+  write(lines.map((part) => `${paint(part, toneOf(outcome))}\n`).join(""));
 }
 
 function nameOf({ actor: { username, id } }: Event): string {
