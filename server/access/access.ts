@@ -68,7 +68,7 @@ export function createAccess(storage: Storage, options: AccessOptions): Access {
     verifyForMs: Math.max(options.tokenLifetimeMs, options.refreshTokenLifetimeMs) + 60_000,
   });
   const accessTokens = new AccessTokens(keys, service);
-  const personalTokens = new PersonalTokens(storage, () => authenticator.forget());
+  const personalTokens = new PersonalTokens(storage, (id) => authenticator.forgetToken(id));
   const authenticator: Authenticator = new Authenticator({ plugins: auths, accessTokens, personalTokens });
   const memory = new DecisionMemory();
   const parts = { policies, memory, challenges, hasAuth, onDecision: options.onDecision };

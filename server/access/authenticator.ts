@@ -65,6 +65,10 @@ const CACHED_MAX = 10_000;
 const JWT = /^[\w-]{20,}\.[\w-]{20,}\.[\w-]{20,}$/;
 /** How long a token's check is used again, in milliseconds. */
 const TOKEN_CACHE_MS = 60_000;
+/** The same of one that was got with a personal token: that may be revoked at another replica, which tells nobody. */
+const GOT_BY_TOKEN_CACHE_MS = 1_000;
+
+type UnderWay = Map<string, Promise<Authentication | Refusal>>;
 
 type Verified = Omit<Authentication, "identity"> & { readonly known: KnownIdentity | null };
 
@@ -74,7 +78,7 @@ export class Authenticator {
   readonly #throttle = new Throttle();
   readonly #verified = new ExpiringMap<Authentication>(CACHED_MAX);
   readonly #secret = randomBytes(32).toString("hex");
-  #underWay = new Map<string, Promise<Authentication | Refusal>>();
+  #underWay = { tokens: new Map() as UnderWay, others: new Map() as UnderWay };
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts;
@@ -113,19 +117,29 @@ export class Authenticator {
   /** Forgets what was verified: identities or tokens have changed. What is being verified is not remembered either. */
   forget(): void {
     this.#verified.clear();
-    this.#underWay = new Map();
+    this.#underWay = { tokens: new Map(), others: new Map() };
+  }
+
+  /**
+   * The same of what was verified by a personal token. All else stays: whoever may change their own tokens must not have
+   * everybody's password checked anew.
+   */
+  forgetToken(tokenId: string): void {
+    this.#verified.deleteWhere(({ source }) => source === TOKEN_SOURCE + tokenId);
+    this.#underWay.tokens = new Map();
   }
 
   /** Requests that arrive together with the same credential are verified once. */
   #verifyOnce(key: string, shown: Shown): Promise<Authentication | Refusal> {
-    const allUnderWay = this.#underWay;
+    const kind = isTokenOfOurs(shown.credential) ? "tokens" : "others";
+    const allUnderWay = this.#underWay[kind];
     const underWay = allUnderWay.get(key);
     if (underWay) return underWay;
     const verifying = this.#verify(shown).then((verified) => {
       if ("refused" in verified) return verified;
       const { cacheForMs = 0, known, ...rest } = verified;
       const authentication = { ...rest, identity: withCertificate(known, shown.certificate) };
-      if (allUnderWay === this.#underWay) {
+      if (allUnderWay === this.#underWay[kind]) {
         this.#verified.set(key, authentication, Math.min(Date.now() + cacheForMs, rest.expiresAtMs));
       }
       return authentication;
@@ -157,7 +171,10 @@ export class Authenticator {
   async #verifyBearer(token: string, shown: Shown) {
     if (isPersonalToken(token)) return await this.#verifyPersonal(token, shown.clientAddress);
     if (!isOwnToken(token)) return await this.#askPlugins(shown);
-    return { ...await this.#verifyOwn(token, "access"), cacheForMs: TOKEN_CACHE_MS };
+    const verified = await this.#verifyOwn(token, "access");
+    if ("refused" in verified) return verified;
+    const isByToken = verified.source.startsWith(TOKEN_SOURCE);
+    return { ...verified, cacheForMs: isByToken ? GOT_BY_TOKEN_CACHE_MS : TOKEN_CACHE_MS };
   }
 
   async #verifyOwn(token: string, use: TokenUse): Promise<Verified | Refusal> {
@@ -261,6 +278,12 @@ const NOBODY = {
   generation: "",
   expiresAtMs: Infinity,
 } as const;
+
+function isTokenOfOurs(credential: Credential): boolean {
+  if (credential.scheme === "basic") return isPersonalToken(credential.password);
+  return credential.scheme === "bearer" &&
+    (isPersonalToken(credential.token) || isOwnToken(credential.token));
+}
 
 function robotOf({ id, name, groups = [] }: StoredToken): KnownIdentity {
   return { id: `robot:${id}`, username: name, groups, claims: {}, provider: null };

@@ -25,6 +25,11 @@ export class ExpiringMap<V> {
     if (this.#entries.size > this.#max) this.#entries.delete(this.#entries.keys().next().value!);
   }
 
+  /** Forgets the values that fit. */
+  deleteWhere(fits: (value: V) => boolean): void {
+    for (const [key, { value }] of this.#entries) if (fits(value)) this.#entries.delete(key);
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#entries.clear();

@@ -67,10 +67,10 @@ export class PersonalTokens {
   readonly #read = new ExpiringMap<StoredToken>(CACHED_MAX);
   readonly #noted = new ExpiringMap<true>(CACHED_MAX);
 
-  readonly #onTaken: () => void;
+  readonly #onTaken: (id: string) => void;
 
-  /** `onTaken` is called when a secret is worth nothing any more: what was verified by it must be forgotten. */
-  constructor(storage: Storage, onTaken: () => void = () => {}) {
+  /** `onTaken` is called when a token's secret is worth nothing any more: what was verified by it must be forgotten. */
+  constructor(storage: Storage, onTaken: (id: string) => void = () => {}) {
     this.#storage = storage;
     this.#onTaken = onTaken;
   }
@@ -103,7 +103,7 @@ export class PersonalTokens {
       const token = { ...stored.value, secretHash, rotatedAtMs: Date.now() };
       this.#read.clear();
       if (await putJson(this.#storage, tokenKey(id), { value: token, ifMatch: stored.etag })) {
-        this.#onTaken();
+        this.#onTaken(id);
         return { token, text };
       }
     }
@@ -113,7 +113,7 @@ export class PersonalTokens {
   async revoke(id: string): Promise<boolean> {
     const had = await this.#storage.delete(tokenKey(id));
     this.#read.clear();
-    this.#onTaken();
+    this.#onTaken(id);
     await this.#storage.delete(tokenUseKey(id));
     return had;
   }

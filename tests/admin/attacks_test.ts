@@ -1,8 +1,8 @@
 /** What somebody with a part of the rights, or none, tried on the administration, and did not get. */
 
 import { startScene } from "../access/scene.ts";
-import { errorOf, orderOf, peopled, startReplicas } from "../access/replicas.ts";
-import { assertEquals } from "../support/assert.ts";
+import { errorOf, msUntil, orderOf, peopled, type Replicas, startReplicas } from "../access/replicas.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import { identityTables } from "../support/identities.ts";
 
 const HALF_ADMINS = `
@@ -63,4 +63,49 @@ Deno.test("A deletion of a repository that may be meant as a trial is refused", 
   await t.step("and all is there still", async () => {
     assertEquals((await admin.get("/v2/team/app/manifests/v1")).status, 200);
   });
+});
+
+const OWNERS = '[[binding]]\nrole = "pull"\nusers = ["ann", "bob"]\n';
+const MINE = "/admin/v1/me/tokens";
+
+/** A token of the token service, got from the other replica with a personal token that was made at this one. */
+async function getTwice({ one, other }: Replicas) {
+  const personal = (await one.as("ann").send("POST", MINE, { name: "laptop" })).value;
+  const path = "/token?scope=repository:team:pull";
+  const { token } = (await other.bearing(personal.token).send("GET", path)).value;
+  return { id: personal.id as string, token: token as string };
+}
+
+Deno.test("What was got with a personal token is worth nothing within two seconds of its end, at every replica", async (t) => {
+  await using replicas = await startReplicas(await peopled() + OWNERS);
+  const { one, other } = replicas;
+  for (
+    const [what, method, suffix] of [["revoked", "DELETE", ""], ["rotated", "POST", "/rotate"]] as const
+  ) {
+    await t.step(`as it is ${what}`, async () => {
+      const { id, token } = await getTwice(replicas);
+      assertEquals([await one.bearing(token).shown(), await other.bearing(token).shown()], [200, 200]);
+      await one.as("ann").send(method, `${MINE}/${id}${suffix}`);
+      assertEquals(await one.bearing(token).shown(), 401);
+      const ms = await msUntil(401, () => other.bearing(token).shown());
+      assert(ms < 2_000, `it took ${ms} ms`);
+    });
+  }
+});
+
+Deno.test("Who revokes their own tokens has nobody's password checked anew", async () => {
+  await using replicas = await startReplicas(await peopled() + OWNERS);
+  const { one } = replicas;
+  const checks = async () => {
+    const { value } = await one.as("root").send("GET", "/admin/v1/plugins/password");
+    return value.methods.find(({ name }: { name: string }) => name === "authenticate").calls;
+  };
+  await Promise.all([one.as("root").shown(), one.as("ann").shown(), one.as("bob").shown()]);
+  const before = await checks();
+  for (let round = 0; round < 3; round++) {
+    const { id } = (await one.as("ann").send("POST", MINE, { name: "laptop" })).value;
+    assertEquals((await one.as("ann").send("DELETE", `${MINE}/${id}`)).status, 204);
+    assertEquals(await one.as("bob").shown(), 200);
+  }
+  assertEquals(await checks(), before);
 });
