@@ -3,7 +3,7 @@ import { formatTime, showTable } from "../format.ts";
 import type { GlobalFlags } from "../frame.ts";
 import { Misuse } from "../misuse.ts";
 import { harmless, outputColumns, paint, write, writeJsonLine } from "../output.ts";
-import { anything, list, object, optional, type Shaped, text } from "../shape.ts";
+import { anything, flag, list, object, optional, type Shape, type Shaped, text } from "../shape.ts";
 import { type Cell, widthOf, wrap } from "../table.ts";
 
 /** The flags of `sregctl audit tail`. */
@@ -97,7 +97,7 @@ export async function searchAudit(flags: SearchFlags): Promise<number> {
       formatTime(event.at),
       nameOf(event),
       event.action,
-      event.target ?? "",
+      [event.target ?? "", noteOf(event)].filter((line) => line !== ""),
       outcomeCell(event.outcome),
     ]),
     none: "There is no such event",
@@ -122,12 +122,29 @@ function show(event: Event, { json }: GlobalFlags): void {
   const { at, action, outcome } = event;
   const columns = outputColumns();
   const head = harmless(`${formatTime(at)}  ${outcome}  ${nameOf(event)}  ${action}`);
-  const target = harmless(event.target ?? "");
+  const target = harmless(`${event.target ?? ""} ${noteOf(event)}`.trimEnd());
   const line = `${head}  ${target}`.trimEnd();
   const lines = widthOf(line) <= columns
     ? [line]
     : [...wrap(head, columns), ...wrap(target, columns - INDENT.length).map((part) => INDENT + part)];
   write(lines.map((part) => `${paint(part, toneOf(outcome))}\n`).join(""));
+}
+
+const ASKED = object({ query: object({ dry_run: text }) });
+const ORDERED = object({
+  request: object({ kind: text, options: optional(object({ dry_run: optional(flag) })) }),
+});
+
+/** What is to be known of an event beside its target: which kind of job it began, and that it was a dry run. */
+function noteOf({ action, detail }: Event): string {
+  if (fits(detail, ASKED)) return detail.query.dry_run === "true" ? "(dry run)" : "";
+  if (action !== "admin.start-job" || !fits(detail, ORDERED)) return "";
+  const { kind, options } = detail.request;
+  return `(${kind}${options?.dry_run ? ", dry run" : ""})`;
+}
+
+function fits<T>(value: unknown, shape: Shape<T>): value is T {
+  return shape.problem(value, "") === undefined;
 }
 
 function nameOf({ actor: { username, id } }: Event): string {

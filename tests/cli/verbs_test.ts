@@ -364,6 +364,36 @@ shows("audit search shows who did what", {
 `,
 });
 
+shows("audit search says which jobs were begun, and what was a dry run", {
+  args: ["audit", "search"],
+  path: "/admin/v1/audit?n=100",
+  reply: {
+    events: [
+      ["admin.start-job", "jobs/j1", { request: { kind: "gc", options: { dry_run: true } } }],
+      ["admin.start-job", "jobs/j0", { request: { kind: "scrub", options: {} } }],
+      ["admin.delete-repository", "repositories/a", { query: { dry_run: "true" } }],
+      ["admin.delete-repository", "repositories/a", {}],
+    ].map(([action, target, detail]) => ({
+      id: "1",
+      at: AT,
+      actor: { username: "root" },
+      action,
+      target,
+      outcome: "done",
+      detail,
+    })),
+  },
+  table: `at                    who   action                   target          outcome
+2025-03-31 22:00:05Z  root  admin.start-job          jobs/j1         done
+                                                     (gc, dry run)
+2025-03-31 22:00:05Z  root  admin.start-job          jobs/j0         done
+                                                     (scrub)
+2025-03-31 22:00:05Z  root  admin.delete-repository  repositories/a  done
+                                                     (dry run)
+2025-03-31 22:00:05Z  root  admin.delete-repository  repositories/a  done
+`,
+});
+
 shows("config show shows every value with its key", {
   args: ["config", "show"],
   path: "/admin/v1/config",
