@@ -15,6 +15,12 @@ export interface Fields {
 
 const BODY_BYTES_MAX = 64 * 1024;
 
+/**
+ * How long all of it may take, in milliseconds. Whether its sender may do this was decided before it: who is disabled
+ * meanwhile has no longer than that.
+ */
+const BODY_MS_MAX = 10_000;
+
 /** What requests carried, for whoever is to say later what was asked. */
 const given = new WeakMap<Call, Readonly<Record<string, unknown>>>();
 
@@ -28,7 +34,8 @@ export async function readFields(call: Call, known: readonly string[]): Promise<
   const { body, headers } = call;
   const type = headers.get("Content-Type")?.replace(/;.*/, "").trim().toLowerCase();
   if (type !== "application/json" || !body) throw malformed("expected a body of application/json");
-  const bytes = await readAll(body, BODY_BYTES_MAX, () => malformed(`at most ${BODY_BYTES_MAX} bytes`, 413));
+  const reading = readAll(body, BODY_BYTES_MAX, () => malformed(`at most ${BODY_BYTES_MAX} bytes`, 413));
+  const bytes = await inTime(reading);
   const value = parseObject(decode(bytes));
   const unknown = Object.keys(value).find((name) => !known.includes(name));
   if (unknown !== undefined) throw malformed(`unknown member ${JSON.stringify(unknown.slice(0, 100))}`);
@@ -49,6 +56,18 @@ export async function readFields(call: Call, known: readonly string[]): Promise<
       return item;
     },
   };
+}
+
+async function inTime<T>(reading: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(malformed("it takes too long", 408)), BODY_MS_MAX);
+  // Nobody may be left to hear that it breaks off.
+  reading.catch(() => {});
+  try {
+    return await Promise.race([reading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function decode(bytes: Uint8Array): string {

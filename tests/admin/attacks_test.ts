@@ -1,6 +1,6 @@
 /** What somebody with a part of the rights, or none, tried on the administration, and did not get. */
 
-import { startScene } from "../access/scene.ts";
+import { basic, startScene } from "../access/scene.ts";
 import { errorOf, msUntil, orderOf, peopled, type Replicas, startReplicas } from "../access/replicas.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { identityTables } from "../support/identities.ts";
@@ -108,4 +108,37 @@ Deno.test("Who revokes their own tokens has nobody's password checked anew", asy
     assertEquals(await one.as("bob").shown(), 200);
   }
   assertEquals(await checks(), before);
+});
+
+const LONGER_THAN_A_BODY_MS = 11_000;
+
+Deno.test("Who is disabled has not kept a change back that is made later", async () => {
+  await using scene = await startScene();
+  const admin = scene.as("admin");
+  const json = { "Content-Type": "application/json" };
+  const send = async (method: string, path: string, value: object) =>
+    (await admin.send(method, path, { headers: json, body: JSON.stringify(value) })).status;
+  assertEquals(await send("POST", "/admin/v1/identities", await orderOf("mallory")), 201);
+  assertEquals(await send("POST", "/admin/v1/bindings", { role: "admin", users: ["mallory"] }), 201);
+  const { hostname, port } = new URL(scene.registry.url);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  const write = (text: string) => connection.write(new TextEncoder().encode(text));
+  const body = JSON.stringify({ role: "admin", users: ["mallory's friend"] });
+  await write(
+    `POST /admin/v1/bindings HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic("mallory")}\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`,
+  );
+  await write(body.slice(0, 12));
+  await new Promise((resolve) => setTimeout(resolve, LONGER_THAN_A_BODY_MS));
+  assertEquals(await send("PATCH", "/admin/v1/identities/mallory", { disabled: true }), 200);
+  // The connection may be closed already.
+  await write(body.slice(12)).catch(() => {});
+  const buffer = new Uint8Array(1_024);
+  const length = await connection.read(buffer);
+  assertEquals(
+    new TextDecoder().decode(buffer.subarray(0, length!)).split("\r\n")[0],
+    "HTTP/1.1 408 Request Timeout",
+  );
+  const { bindings } = (await admin.get("/admin/v1/bindings")).json();
+  assertEquals(bindings.filter(({ users }: { users: string[] }) => users.includes("mallory's friend")), []);
 });
