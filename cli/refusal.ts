@@ -23,8 +23,9 @@ const ELSEWHERE =
 /** What sreg says for itself is a whole sentence: "Cannot delete the role: it is built in". */
 export function explainRefusal(
   refused: Refused,
-  { server: { origin }, signIn, credentials }: Target,
+  { server, signIn, credentials }: Target,
 ): string {
+  const { origin } = server;
   const { status } = refused;
   const said = messageOf(refused);
   const [, action, reason] = GUARDED.exec(said ?? "") ?? [];
@@ -34,7 +35,7 @@ export function explainRefusal(
   }
   if (action !== undefined) return `Cannot do that: ${reason} (${status}); it takes the action ${action}`;
   if (status === 404 && (said === undefined || UNKNOWN_PATH.test(said))) {
-    return `Cannot ask ${origin}: ${ELSEWHERE}`;
+    return `Cannot ask ${server.href.replace(/\/+$/, "")}: ${ELSEWHERE}`;
   }
   if (said?.startsWith("Cannot ")) return `${said} (${status})`;
   const shown = said ?? (refused.content.trim().slice(0, TEXT_SHOWN) || "and says nothing more");
@@ -50,13 +51,16 @@ function messageOf({ value }: Refused): string | undefined {
 export function explainSilence({ message, cause }: Error, { protocol }: URL): string {
   const inner = cause instanceof Error ? cause.message : message;
   const reason = inner.replace(/^.*?error sending request for url \([^)]*\): /, "")
-    .replace(/^client error \(\w+\): /, "").replace(/^(?:tcp connect|dns) error: /, "");
+    .replace(/^.*?client error \(\w+\): /, "").replace(/^(?:tcp connect|dns) error: /, "");
   if (/InvalidContentType/.test(reason)) return "it does not speak TLS; is its URL http://…?";
   if (
     /invalid HTTP version|incomplete message|connection closed before|unexpected EOF/i.test(reason) &&
     protocol === "http:"
   ) {
     return `${reason}; does it speak TLS, is its URL https://…?`;
+  }
+  if (/UnknownIssuer|CaUsedAsEndEntity/.test(reason)) {
+    return `${reason}; to trust a CA of your own: login --ca FILE, SREG_CA`;
   }
   return /refused/.test(reason) ? `${reason}; does it run?` : reason;
 }

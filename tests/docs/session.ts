@@ -2,7 +2,8 @@
  * A session of a page of documentation: the blocks ```` ```console ```` of it, run in one shell after the other, as a reader would.
  *
  * A line `$ …` is a command, `> …` directly below goes on with it, what follows is its output. `sreg serve` runs until the
- * session ends. Every other command must end with 0, unless the one after it is `echo $?`.
+ * session ends. Every other command must end with 0, unless the one after it is `echo $?`. With `SREG_UPDATE_DOCS=1` in the
+ * environment a run that prints anything else than the page says writes all that it printed into the page.
  *
  * @module
  */
