@@ -1,20 +1,26 @@
 import type { RepositoryModel } from "../crash/model.ts";
 import { unlessLost } from "./actor.ts";
 import { askForBlob, beginUpload, deleteBlob, endUpload, sendBlob, sendBytes } from "./blob_requests.ts";
+import type { Lookout } from "./lookout.ts";
 import { deleteManifest, type Place, putManifest } from "./manifest_requests.ts";
 import { bringBlob, pull } from "./pushes.ts";
 import type { Witness } from "./witness.ts";
 
-const COMES_BACK_WITHIN_MS = 120;
+const COMES_BACK_WITHIN_MS = 1_500;
+const HESITATION_MAX_MS = 12;
 const DUEL_LEAD_MAX_MS = 6;
 
 /**
- * Brings blobs and deletes them, so that the next collection takes their bytes, and brings them again at that moment: the
- * uploads are ready but for their end. They are this client's own.
+ * Brings blobs and deletes them, so that the next collection takes their bytes, and brings them again at the moment at which
+ * the first are taken aside: the uploads are ready but for their end. The blobs are this client's own.
  */
 export async function stayOnTheBrink(
   witness: Witness,
-  { repository, blobs }: { readonly repository: RepositoryModel; readonly blobs: readonly string[] },
+  { repository, blobs, lookout }: {
+    readonly repository: RepositoryModel;
+    readonly blobs: readonly string[];
+    readonly lookout: Lookout;
+  },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
@@ -29,8 +35,9 @@ export async function stayOnTheBrink(
       ready.push({ digest, location });
     });
     await forEach(blobs, (digest) => deleteBlob(witness, repository, digest));
+    if (witness.random.chance(0.8)) await lookout.waitUntil(() => lookout.isAside(), COMES_BACK_WITHIN_MS);
     await forEach(ready, async ({ digest, location }) => {
-      await pause(witness.random.below(COMES_BACK_WITHIN_MS));
+      await pause(witness.random.below(HESITATION_MAX_MS));
       await endUpload(witness, { location, repository, digest });
       await askForBlob(witness, { method: "GET", repository, digest });
     });

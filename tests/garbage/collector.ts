@@ -50,10 +50,15 @@ export async function collect(collecting: Collecting): Promise<GarbageReport | u
   return report;
 }
 
-async function waitFor({ cluster }: Collecting, id: string): Promise<Job> {
+async function waitFor({ cluster, model }: Collecting, id: string): Promise<Job> {
   for (;;) {
     await pause();
-    const job = parse(await cluster.send("GET", `${JOBS}/${id}`)) as Job;
+    const answer = await cluster.send("GET", `${JOBS}/${id}`);
+    if (answer.status !== 200) {
+      model.complain(`GET ${JOBS}/${id} was answered with ${answer.status} ${text(answer)}`);
+      return { state: "unknown" };
+    }
+    const job = parse(answer) as Job;
     if (job.state !== "running") return job;
   }
 }

@@ -7,6 +7,7 @@ import { act, someTags } from "./actor.ts";
 import { duel, stayOnTheBrink } from "./brink.ts";
 import { Cluster } from "./cluster.ts";
 import { collect, collectOn } from "./collector.ts";
+import { LeakWatch } from "./leaks.ts";
 import { Lookout } from "./lookout.ts";
 import { deleteManifest } from "./manifest_requests.ts";
 import { Promises } from "./promises.ts";
@@ -30,7 +31,7 @@ const VULTURES = 12;
 const KILL_EVERY_MS = { least: 3_000, most: 9_000 };
 const DOWN_MAX_MS = 1_200;
 const BOTH_CHANCE = 0.2;
-const LOOK_EVERY_MS = 100;
+const LOOK_EVERY_MS = 300;
 const MEMORY_MS = 60_000;
 const QUIET_MAX_MS = 60_000;
 
@@ -44,6 +45,8 @@ lease_lifetime = "1s"
 keep = 20
 [schedule]
 gc = "off"
+[log]
+level = "warn"
 `;
 
 const LAST_CONFIG = CONFIG.replace("5m", "1s");
@@ -67,19 +70,22 @@ async function runUnderLoad(run: Run): Promise<void> {
     ...Array.from({ length: ACTORS }, () => act(fork(), world, end.signal)),
     circle(fork(), { lookout, clients: VULTURES }, end.signal),
     ...world.duels.map((place) => duel(fork(), place, end.signal)),
-    ...world.brinks.map((blobs) => stayOnTheBrink(fork(), { repository: world.brink, blobs }, end.signal)),
+    ...world.brinks.map((blobs) =>
+      stayOnTheBrink(fork(), { repository: world.brink, blobs, lookout }, end.signal)
+    ),
     sendSlowly(fork(), end.signal),
     collectOn(run, end.signal),
     killOn(run, end.signal),
     forgetOn(model.repositories, end.signal),
   ];
-  const failed = Promise.race(work.map((task) => task.then(() => undefined)));
-  failed.catch(() => end.abort());
-  while (!end.signal.aborted && performance.now() < deadline && model.violations.length === 0) {
+  const leaks = new LeakWatch(model, dataDir);
+  const works = Promise.all(work.map((task) => task.catch((error) => model.complain(error.stack))));
+  while (performance.now() < deadline && model.violations.length === 0) {
     await pause(LOOK_EVERY_MS);
+    leaks.look();
   }
   end.abort();
-  await Promise.all(work);
+  await works;
 }
 
 /** Kills a server now and then, sometimes all of them, and starts it again. */

@@ -1,5 +1,5 @@
 import type { RepositoryModel } from "../crash/model.ts";
-import { asidePrefix, linkKey } from "../../server/registry/keys.ts";
+import { ASIDE_PREFIX, asidePrefix, linkKey } from "../../server/registry/keys.ts";
 import type { Digest } from "../../server/oci/digest.ts";
 import type { RepositoryName } from "../../server/oci/name.ts";
 import type { Tally } from "./tally.ts";
@@ -15,6 +15,7 @@ export interface Doomed {
 type LinkState = "absent" | "held" | number;
 
 const AHEAD_MS = 20;
+const GLANCE_EVERY_MS = 1;
 
 /**
  * Looks at the links in the store's folder, so that clients can meet collection where it works. It changes nothing, and
@@ -58,9 +59,19 @@ export class Lookout {
     return this.#stateOf(link) === "absent";
   }
 
-  /** Whether bytes of the blob were taken aside. */
-  isAside(digest: string): boolean {
-    return this.#stat(asidePrefix(digest as Digest)) !== undefined;
+  /** Whether bytes of the blob, or of any, are aside. */
+  isAside(digest?: string): boolean {
+    return this.#stat(digest === undefined ? ASIDE_PREFIX : asidePrefix(digest as Digest)) !== undefined;
+  }
+
+  /** Waits until it `is` so. Answers whether it was within this time. */
+  async waitUntil(is: () => boolean, maxMs: number): Promise<boolean> {
+    const deadline = performance.now() + maxMs;
+    while (!is()) {
+      if (performance.now() > deadline) return false;
+      await new Promise((resolve) => setTimeout(resolve, GLANCE_EVERY_MS));
+    }
+    return true;
   }
 
   #note(link: Doomed, state: LinkState): void {

@@ -17,7 +17,6 @@ import type { Witness } from "./witness.ts";
 type Step = (witness: Witness, doomed: Doomed, lookout: Lookout) => Promise<void>;
 
 const LOOK_EVERY_MS = 15;
-const AMBUSH_EVERY_MS = 2;
 const AMBUSH_MAX_MS = 1_500;
 const HESITATION_MAX_MS = 40;
 const LATE_MAX_MS = 150;
@@ -104,12 +103,12 @@ async function ambush(witness: Witness, doomed: Doomed, lookout: Lookout): Promi
   const location = await beginUpload(witness, repository);
   if (!location) return;
   await sendBytes(witness, location, model.contents.get(digest)!);
-  if (!await waitUntil(() => lookout.isGone(doomed))) {
+  if (!await lookout.waitUntil(() => lookout.isGone(doomed), AMBUSH_MAX_MS)) {
     await witness.cluster.send("DELETE", location);
     return;
   }
   if (random.chance(0.5)) await pause(random.below(HESITATION_MAX_MS));
-  else await waitUntil(() => lookout.isAside(digest), 4 * HESITATION_MAX_MS);
+  else await lookout.waitUntil(() => lookout.isAside(digest), 4 * HESITATION_MAX_MS);
   await endUpload(witness, { location, repository, digest });
   tally.add("ambushes");
   await askForBlob(witness, { method: "GET", repository, digest });
@@ -126,15 +125,6 @@ async function deleteIt(witness: Witness, { repository, digest }: Doomed): Promi
 /** One of the repository's manifests that refer to the blob. */
 function pickReferrer({ random }: Witness, { repository, digest }: Doomed): ManifestModel | undefined {
   return random.pick([...repository.manifests.values()].filter(({ blobs }) => blobs.includes(digest)));
-}
-
-async function waitUntil(isSo: () => boolean, maxMs = AMBUSH_MAX_MS): Promise<boolean> {
-  const deadline = performance.now() + maxMs;
-  while (!isSo()) {
-    if (performance.now() > deadline) return false;
-    await pause(AMBUSH_EVERY_MS);
-  }
-  return true;
 }
 
 function pause(ms: number): Promise<void> {

@@ -53,6 +53,7 @@ export interface WorldOptions {
 const REPOSITORIES = ["garbage", "garbage/nested", "garbage-other"];
 const BRINK = "garbage/brink";
 const BRINKS = 4;
+const BRINK_BLOBS = 15;
 const FAMILIES = 6;
 const BLOBS = 10;
 const IMAGES = 5;
@@ -81,7 +82,7 @@ export function createWorld({ random, graceMs }: WorldOptions): World {
     repositories,
     ballast: createBallast(model, { random, repositories }),
     duels: repositories.map((repository) => createDuel(model, { random, repository })),
-    brinks: Array.from({ length: BRINKS }, () => createBlobs(model, random)),
+    brinks: Array.from({ length: BRINKS }, () => createBlobs(model, random, BRINK_BLOBS)),
     brink: model.repositories.at(-1)!,
   };
 }
@@ -156,9 +157,9 @@ function settle(repository: RepositoryModel, manifests: readonly ManifestContent
   }
 }
 
-function createBlobs(model: Model, random: Random): string[] {
-  return Array.from({ length: BLOBS }, (_, index) => {
-    const limit = index === 0 ? LARGE_BYTES : SMALL_BYTES;
+function createBlobs(model: Model, random: Random, length: number = BLOBS): string[] {
+  return Array.from({ length }, (_, index) => {
+    const limit = index === 0 && length === BLOBS ? LARGE_BYTES : SMALL_BYTES;
     return model.addContent(random.bytes(limit / 2 + random.below(limit / 2)));
   });
 }
