@@ -6,7 +6,7 @@ import type { Tag } from "../oci/reference.ts";
 import { mapParallel } from "../registry/parallel.ts";
 import type { LastPulls } from "../registry/pulls.ts";
 import type { Registry } from "../registry/registry.ts";
-import { imageSize } from "../registry/tree.ts";
+import { type ImageSizer, imageSizer } from "../registry/tree.ts";
 import { formatTime, PAGE, readPage, unknownRepository } from "./content.ts";
 import { type AdminRoute, adminRoute, COUNT, listSchema, objectSchema, TEXT, TIME } from "./route.ts";
 
@@ -66,18 +66,36 @@ async function list(registry: Registry, { words, query }: Call<"name">): Promise
   const { name } = words;
   const page = await registry.tags.list(name, readPage(query, PAGE_MAX));
   if (page.entries.length === 0 && !await registry.catalog.has(name)) throw unknownRepository();
-  const pulls = await registry.pulls.get(name);
-  const tags = await mapParallel(page.entries, (tag) => describe(registry, { name, tag, pulls }));
-  const last = page.entries.at(-1);
+  const tags = await describeSome(registry, { name, tags: page.entries });
+  const last = page.entries[tags.length - 1];
+  const hasMore = page.more || tags.length < page.entries.length;
   return jsonAnswer({
     tags: tags.filter((tag) => tag !== undefined),
-    ...(page.more && last !== undefined && { next: last }),
+    ...(hasMore && last !== undefined && { next: last }),
   });
+}
+
+/** Tags that are described at once. Small: each may be an index of hundreds of manifests. */
+const AT_ONCE = 16;
+
+/** Describes the first of `tags`: all of them, unless very much must be read for their sizes. */
+async function describeSome(
+  registry: Registry,
+  { name, tags }: { readonly name: RepositoryName; readonly tags: readonly Tag[] },
+) {
+  const pulls = await registry.pulls.get(name);
+  const sizer = imageSizer(registry, name);
+  const described = [];
+  while (described.length < tags.length && !sizer.isSpent()) {
+    const some = tags.slice(described.length, described.length + AT_ONCE);
+    described.push(...await mapParallel(some, (tag) => describe(registry, { name, tag, pulls, sizer })));
+  }
+  return described;
 }
 
 async function show(registry: Registry, { words }: Call<"name" | "tag">): Promise<Response> {
   const pulls = await registry.pulls.get(words.name);
-  const found = await describe(registry, { ...words, pulls });
+  const found = await describe(registry, { ...words, pulls, sizer: imageSizer(registry, words.name) });
   if (!found) throw unknownTag();
   return jsonAnswer(found);
 }
@@ -102,7 +120,12 @@ async function history({ tags }: Registry, { words }: Call<"name" | "tag">): Pro
 
 async function describe(
   registry: Registry,
-  { name, tag, pulls }: { readonly name: RepositoryName; readonly tag: Tag; readonly pulls: LastPulls },
+  { name, tag, pulls, sizer }: {
+    readonly name: RepositoryName;
+    readonly tag: Tag;
+    readonly pulls: LastPulls;
+    readonly sizer: ImageSizer;
+  },
 ) {
   const facts = await registry.tags.stat(name, tag);
   if (!facts) return undefined;
@@ -111,10 +134,7 @@ async function describe(
   return {
     tag,
     digest: facts.digest,
-    ...(manifest && {
-      media_type: manifest.mediaType,
-      size: await imageSize(registry, name, manifest),
-    }),
+    ...(manifest && { media_type: manifest.mediaType, size: await sizer.sizeOf(manifest) }),
     pushed_at: formatTime(facts.setAtMs),
     ...(pulledAtMs !== undefined && { last_pulled_at: formatTime(pulledAtMs) }),
   };

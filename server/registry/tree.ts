@@ -80,22 +80,64 @@ export async function readTree(
   return await describe(registry, found, { name, budget, above: [] });
 }
 
-/** Bytes of a manifest, of what it lists and of all their blobs, each once. Of very large indexes some count as nothing. */
-export async function imageSize(
-  { manifests }: Pick<Registry, "manifests">,
-  name: RepositoryName,
+/** What sizes may cost before they are many: manifests that are read for them, and their bytes. */
+const SIZING = { manifests: 1_000, bytes: 16 * 1024 * 1024 };
+
+/** Says how large images are, for one answer: what they share is read once. */
+export interface ImageSizer {
+  /** Bytes of a manifest, of what it lists and of all their blobs, each once. Of very large indexes some count as nothing. */
+  sizeOf(root: StoredManifest): Promise<number>;
+  /** Whether so much has been read that the answer had better end. */
+  isSpent(): boolean;
+}
+
+/** A sizer of a repository's images. */
+export function imageSizer({ manifests }: Pick<Registry, "manifests">, name: RepositoryName): ImageSizer {
+  const left = { ...SIZING };
+  const parts = new Map<Digest, Promise<SizedParts | undefined>>();
+  const sizes = new Map<Digest, Promise<number>>();
+  const read = async (digest: Digest) => {
+    left.manifests--;
+    const stored = await manifests.get(name, { digest });
+    left.bytes -= stored?.bytes.byteLength ?? 0;
+    return stored && partsOf(stored);
+  };
+  const readOnce = (digest: Digest) => parts.get(digest) ?? setIn(parts, digest, read(digest));
+  return {
+    sizeOf: (root) => sizes.get(root.digest) ?? setIn(sizes, root.digest, sumParts(root, readOnce)),
+    isSpent: () => left.manifests <= 0 || left.bytes <= 0,
+  };
+}
+
+/** What a manifest names: sizes by digests, and which of them are manifests. */
+interface SizedParts {
+  readonly sizes: readonly (readonly [Digest, number])[];
+  readonly children: readonly Digest[];
+}
+
+function partsOf({ bytes, mediaType }: StoredManifest): SizedParts {
+  const { blobs, children } = parseManifest(bytes, mediaType);
+  const sizes = [...blobs, ...children].map(({ digest, size }) => [digest, size] as const);
+  return { sizes, children: children.map(({ digest }) => digest) };
+}
+
+function setIn<K, V>(map: Map<K, V>, key: K, value: V): V {
+  map.set(key, value);
+  return value;
+}
+
+async function sumParts(
   root: StoredManifest,
+  read: (digest: Digest) => Promise<SizedParts | undefined>,
 ): Promise<number> {
   const sizes = new Map<Digest, number>([[root.digest, root.bytes.byteLength]]);
-  const open = [root];
-  for (let read = 1, stored = open.pop(); stored !== undefined; stored = open.pop()) {
-    const { blobs, children } = parseManifest(stored.bytes, stored.mediaType);
-    const others = children.filter(({ digest }) => !sizes.has(digest));
-    for (const { digest, size } of [...blobs, ...children]) if (!sizes.has(digest)) sizes.set(digest, size);
-    const digests = [...new Set(others.map(({ digest }) => digest))].slice(0, SIZED_MAX - read);
-    read += digests.length;
-    const found = await mapParallel(digests, (digest) => manifests.get(name, { digest }));
-    open.push(...found.filter((child) => child !== undefined));
+  const open = [partsOf(root)];
+  for (let count = 1, found = open.pop(); found !== undefined; found = open.pop()) {
+    const others = new Set(found.children.filter((digest) => !sizes.has(digest)));
+    for (const [digest, size] of found.sizes) if (!sizes.has(digest)) sizes.set(digest, size);
+    const digests = [...others].slice(0, SIZED_MAX - count);
+    count += digests.length;
+    open.push(...(await mapParallel(digests, read)).filter((below) => below !== undefined));
   }
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }

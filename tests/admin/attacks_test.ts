@@ -3,7 +3,9 @@
 import { basic, startScene } from "../access/scene.ts";
 import { errorOf, msUntil, orderOf, peopled, type Replicas, startReplicas } from "../access/replicas.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { contentOf, descriptorOf, OCI_INDEX, OCI_MANIFEST } from "../support/client.ts";
 import { identityTables } from "../support/identities.ts";
+import { pushOwn } from "./content_scene.ts";
 
 const HALF_ADMINS = `
 [role.maker]
@@ -141,4 +143,28 @@ Deno.test("Who is disabled has not kept a change back that is made later", async
   );
   const { bindings } = (await admin.get("/admin/v1/bindings")).json();
   assertEquals(bindings.filter(({ users }: { users: string[] }) => users.includes("mallory's friend")), []);
+});
+
+Deno.test("A list of tags reads no more than so much for the sizes of images, and ends its page there", async () => {
+  await using scene = await startScene();
+  const admin = scene.as("admin");
+  const parts = await Promise.all([1, 2, 3, 4, 5].map((part) => {
+    const changes = { annotations: { padding: `${part}`.repeat(3_500_000) } };
+    return pushOwn(admin, "team/app", { text: `${part}`, changes });
+  }));
+  const manifests = parts.map(({ manifest }) => descriptorOf(manifest, OCI_MANIFEST));
+  const expected = [];
+  for (let number = 10; number < 30; number++) {
+    const annotations = { number: `${number}` };
+    const index = contentOf({ schemaVersion: 2, mediaType: OCI_INDEX, manifests, annotations });
+    await admin.putManifest("team/app", `v${number}`, index, OCI_INDEX);
+    const size = parts.reduce((sum, part) => sum + part.size, index.bytes.byteLength);
+    expected.push([`v${number}`, size]);
+  }
+  const page = async (query: string) => {
+    const { tags, next } = (await admin.get(`/admin/v1/repositories/team/app/_tags${query}`)).json();
+    return [tags.map(({ tag, size }: { tag: string; size: number }) => [tag, size]), next];
+  };
+  assertEquals(await page(""), [expected.slice(0, 16), "v25"]);
+  assertEquals(await page("?last=v25"), [expected.slice(16), undefined]);
 });
