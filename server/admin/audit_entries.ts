@@ -31,7 +31,9 @@ export function recordExchange(trail: Recorder, exchange: Exchange): Promise<voi
   return (async () => {
     const entry = await auditEntryOf(exchange);
     if (!entry) return;
-    if (entry.outcome === "denied" || !isAdministrative(exchange)) return trail.record(entry);
+    // What the server failed at may have been done in part.
+    const isChanged = entry.outcome === "done" || (entry.outcome === "failed" && !isClientsFault(exchange));
+    if (!isAdministrative(exchange) || !isChanged) return trail.record(entry);
     await trail.keep(entry);
   })();
 }
@@ -81,6 +83,11 @@ function isDeniedLook(exchange: Exchange, outcome: AuditOutcome): boolean {
 function outcomeOf({ answer, error }: Exchange): AuditOutcome {
   if (answer) return answer.status < 400 ? "done" : "failed";
   return error instanceof OciError && [401, 403].includes(error.status) ? "denied" : "failed";
+}
+
+function isClientsFault({ answer, error }: Exchange): boolean {
+  const status = answer?.status ?? (error instanceof OciError ? error.status : 500);
+  return status < 500;
 }
 
 function actorOf({ identity }: Caller, { clientAddress: address }: AccessRequest): AuditActor {

@@ -21,7 +21,7 @@ const FLUSH_AFTER_MS = 500;
 
 const BATCH_BYTES_MAX = 2 * 1024 * 1024;
 const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
-/** How often the denials that are not told one by one are told as a number, in milliseconds. */
+/** How often the denials and failures that are not told one by one are told as a number, in milliseconds. */
 const UNTOLD_AFTER_MS = 60_000;
 const TIDY_INTERVAL_MS = 3_600_000;
 
@@ -46,7 +46,7 @@ export class AuditTrail {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #written: Promise<void> = Promise.resolve();
   readonly #denials = new Denials();
-  /** The denials that still wait, by what is the same of them. */
+  /** The denials and failures that still wait, by what is the same of them. */
   readonly #waiting = new Map<string, Queued>();
   #untoldTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -60,8 +60,8 @@ export class AuditTrail {
 
   /** Takes an event, to be kept within a second. */
   record(entry: AuditEntry): void {
-    if (entry.outcome === "denied") this.#deny(entry);
-    else this.#add(entry, false);
+    if (entry.outcome === "done") this.#add(entry, false);
+    else this.#addBounded(entry);
   }
 
   /** Takes an event, and answers when it is kept. Never rejects: where it cannot be kept the log says so. */
@@ -112,14 +112,15 @@ export class AuditTrail {
     return queued;
   }
 
-  /** The same denial again is one event with a count, and of very many only the number is told. */
-  #deny(entry: AuditEntry): void {
-    const key = JSON.stringify([entry.actor, entry.action, entry.target, entry.detail]);
+  /** The same denial or failure again is one event with a count, and of very many only the number is told. */
+  #addBounded(entry: AuditEntry): void {
+    const { actor, action, target, outcome, detail } = entry;
+    const key = JSON.stringify([actor, action, target, outcome, detail]);
     const known = this.#waiting.get(key);
     if (known) {
       const { count = 1 } = known.event.detail as { count?: number };
       known.event = { ...known.event, detail: { ...known.event.detail, count: count + 1 } };
-    } else if (this.#denials.admits(Date.now())) {
+    } else if (this.#denials.admits(entry, Date.now())) {
       this.#waiting.set(key, this.#add(entry, false));
     } else {
       this.#untoldTimer ??= setTimeout(() => this.#tellUntold(), UNTOLD_AFTER_MS);
@@ -129,11 +130,7 @@ export class AuditTrail {
   #tellUntold(): void {
     clearTimeout(this.#untoldTimer);
     this.#untoldTimer = undefined;
-    const count = this.#denials.takeUntold();
-    const actor = { id: null, username: null, address: "" };
-    if (count > 0) {
-      this.#add({ actor, action: "denials", target: "", outcome: "denied", detail: { count } }, false);
-    }
+    for (const entry of this.#denials.takeUntold()) this.#add(entry, false);
   }
 
   /** Where the store has not taken anything for long, what nobody waits for goes first. */

@@ -154,6 +154,23 @@ Deno.test("AuditTrail tells of a flood of denials by their number, and of change
   assertEquals([action, detail], ["denials", { count: 5_000 - DENIALS_MAX }]);
 });
 
+Deno.test("AuditTrail tells of one actor's flood of failures by their number, and of others' failures all the same", async () => {
+  const found = await stage();
+  const bob = { id: "id-bob", username: "bob", address: "192.0.2.2" };
+  for (let index = 0; index < 3_000; index++) {
+    found.trail.record(entry(`me/tokens/${index}`, { action: "own-tokens", outcome: "failed" }));
+  }
+  found.trail.record(entry("roles/x", { actor: bob, action: "admin.put-role", outcome: "failed" }));
+  await found.trail.close();
+  const { events } = await found.trail.search({ limit: 10_000 });
+  const [last, before] = events as [AuditEvent, AuditEvent];
+  assertEquals([events.length, before.actor, before.target], [DENIALS_MAX + 2, bob, "roles/x"]);
+  const actor = { id: "id-ann", username: "ann", address: "" };
+  const { id: _, at: __, ...told } = last;
+  const detail = { count: 3_000 - DENIALS_MAX };
+  assertEquals(told, { actor, action: "failures", target: "", outcome: "failed", detail });
+});
+
 Deno.test("AuditTrail.search() finds by actor, action, target and outcome", async () => {
   await using found = await stage();
   const bob = { id: "id-bob", username: "bob", address: "192.0.2.2" };

@@ -168,3 +168,14 @@ Deno.test("A list of tags reads no more than so much for the sizes of images, an
   assertEquals(await page(""), [expected.slice(0, 16), "v25"]);
   assertEquals(await page("?last=v25"), [expected.slice(16), undefined]);
 });
+
+Deno.test("Nobody has the audit log forget by asking for what cannot be", async () => {
+  await using replicas = await startReplicas(await peopled() + OWNERS);
+  const { one } = replicas;
+  for (let count = 0; count < 1_200; count++) {
+    const token = `${count}`.padStart(20, "0");
+    assertEquals((await one.as("ann").send("DELETE", `${MINE}/${token}`)).status, 404);
+  }
+  const { value } = await one.as("root").send("GET", "/admin/v1/audit?actor=ann&outcome=failed&n=1000");
+  assertEquals([value.events.length, value.next], [1_000, undefined]);
+});
