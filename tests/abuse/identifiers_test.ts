@@ -59,7 +59,13 @@ const TAGS = [
   "a%0ab",
 ];
 
-const before = await treeOf(registry.dataDir);
+const before = await listContent();
+
+/** What is in the store, but for the audit log, where what is refused is noted. */
+async function listContent(): Promise<string[]> {
+  const tree = await treeOf(registry.dataDir);
+  return tree.filter((line) => !line.includes("/data/audit/"));
+}
 
 /** Sends the request, and fails unless it is refused as the client's mistake and changes nothing. */
 async function assertHarmless(method: string, path: string, body?: BodyInit): Promise<void> {
@@ -68,9 +74,7 @@ async function assertHarmless(method: string, path: string, body?: BodyInit): Pr
 }
 
 async function assertUnchanged(): Promise<void> {
-  // That something was refused is noted in the audit log.
-  const tree = await treeOf(registry.dataDir);
-  assertEquals(tree.filter((line) => !line.includes("/data/audit/")), before);
+  assertEquals(await listContent(), before);
   assertEquals((await registry.get("/v2/_catalog")).json(), { repositories: ["victim"] });
 }
 
