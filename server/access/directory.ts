@@ -1,6 +1,7 @@
 import type { Auth, ConfiguredIdentity } from "../../plugins/contract/auth.ts";
 import type { Policy, PolicyProblem } from "../../plugins/contract/policy.ts";
 import type { ConfiguredRoles, StoredRoles } from "../../plugins/contract/role.ts";
+import { OciError } from "../oci/error.ts";
 
 /** Asks a plugin one question. */
 export type Asking<Plugin> = <T>(ask: (plugin: Plugin) => Promise<T>) => Promise<T>;
@@ -15,9 +16,14 @@ export interface DirectoryParts {
   readonly askRoles: Asking<Policy>;
 }
 
+/** New passwords that wait for their hash; more are sent away. */
+const HASHES_WAITING_MAX = 16;
+
 /** What plugins say of identities and roles, for whoever keeps others beside them. */
 export class Directory {
   readonly #parts: DirectoryParts;
+  #hashing: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
 
   constructor(parts: DirectoryParts) {
     this.#parts = parts;
@@ -29,12 +35,25 @@ export class Directory {
     return lists.flat();
   }
 
-  /** A hash of a new password, which is computed in no thread of the core. */
-  hashPassword(password: string): Promise<string> {
-    return this.#ask(
-      this.#parts.auths.find((auth) => auth.hashPassword),
-      (auth) => auth.hashPassword!(password),
+  /**
+   * A hash of a new password, which is computed in no thread of the core. One at a time: whoever signs in waits for the same
+   * thread. TOOMANYREQUESTS where too many wait already.
+   */
+  async hashPassword(password: string): Promise<string> {
+    if (this.#waiting >= HASHES_WAITING_MAX) throw tooManyHashes();
+    this.#waiting++;
+    const hashing = this.#hashing.then(() =>
+      this.#ask(
+        this.#parts.auths.find((auth) => auth.hashPassword),
+        (auth) => auth.hashPassword!(password),
+      )
     );
+    this.#hashing = hashing.catch(() => {});
+    try {
+      return await hashing;
+    } finally {
+      this.#waiting--;
+    }
   }
 
   /** Why a text cannot be used as a password's hash; `null`: it can. */
@@ -64,4 +83,10 @@ export class Directory {
   #ask<T>(auth: Auth | undefined, ask: (auth: Auth) => Promise<T>): Promise<T> {
     return auth ? ask(auth) : this.#parts.askPasswords(ask);
   }
+}
+
+function tooManyHashes(): OciError {
+  return new OciError("TOOMANYREQUESTS", "Cannot hash the password: too many others wait for that", {
+    headers: { "Retry-After": "1" },
+  });
 }

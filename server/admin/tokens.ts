@@ -45,6 +45,9 @@ const TOKENS = objectSchema({
 /** A token with its text, which is shown this once. */
 const ISSUED = objectSchema({ ...TOKEN, token: TEXT }, { optional: OPTIONAL });
 
+/** Tokens that somebody may make for themselves, and have at a time. */
+const OWN_TOKENS_MAX = 100;
+
 /** The rows of tokens: the caller's own, and everybody's. */
 export function tokenRoutes(): readonly AdminRoute[] {
   return [...ownRoutes(), ...allRoutes()];
@@ -123,6 +126,7 @@ async function listOwn(_: Registry, call: Call): Promise<Response> {
 async function createOwn(_: Registry, call: Call): Promise<Response> {
   const owner = await requireOwner(call, requireSelf(call));
   const order = readOrder(await readFields(call, ["name", "expires_at", "scopes"]));
+  await requireRoom(call, owner);
   return issuedAnswer(201, await call.access.personalTokens.create({ ...order, ...owner }));
 }
 
@@ -183,6 +187,14 @@ async function requireOwner({ access }: Call, id: string): Promise<TokenOwner> {
     "DENIED",
     "Cannot make a token: it could not be known later whether its owner is still there",
   );
+}
+
+async function requireRoom({ access }: Call, { owner }: TokenOwner): Promise<void> {
+  const tokens = await access.personalTokens.list();
+  if (tokens.filter((token) => token.owner === owner).length < OWN_TOKENS_MAX) return;
+  throw new OciError("UNSUPPORTED", `Cannot make a token: you have ${OWN_TOKENS_MAX}, take one back first`, {
+    status: 409,
+  });
 }
 
 async function requireOwnToken(call: Call<"token">): Promise<void> {

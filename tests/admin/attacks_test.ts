@@ -1,5 +1,7 @@
 /** What somebody with a part of the rights, or none, tried on the administration, and did not get. */
 
+import type { Auth } from "../../plugins/contract/auth.ts";
+import { Directory } from "../../server/access/directory.ts";
 import { basic, startScene } from "../access/scene.ts";
 import { errorOf, msUntil, orderOf, peopled, type Replicas, startReplicas } from "../access/replicas.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -178,4 +180,58 @@ Deno.test("Nobody has the audit log forget by asking for what cannot be", async 
   }
   const { value } = await one.as("root").send("GET", "/admin/v1/audit?actor=ann&outcome=failed&n=1000");
   assertEquals([value.events.length, value.next], [1_000, undefined]);
+});
+
+Deno.test("New passwords are hashed one at a time, and few wait: whoever signs in needs the same thread", async () => {
+  const release = Promise.withResolvers<void>();
+  let [atOnce, most] = [0, 0];
+  const auth = {
+    async hashPassword(password: string) {
+      most = Math.max(most, ++atOnce);
+      await release.promise;
+      atOnce--;
+      return `hash of ${password}`;
+    },
+  } as unknown as Auth;
+  const never = () => Promise.reject(new Error("nobody is asked"));
+  const directory = new Directory({ auths: [auth], policies: [], askPasswords: never, askRoles: never });
+  const hashing = Array.from({ length: 40 }, (_, index) => directory.hashPassword(`${index}`));
+  const ends = Promise.allSettled(hashing);
+  release.resolve();
+  const outcomes = (await ends).map((end) => end.status === "fulfilled" ? end.value : end.reason.code);
+  const hashed = Array.from({ length: 16 }, (_, index) => `hash of ${index}`);
+  assertEquals([most, outcomes], [1, [...hashed, ...Array(24).fill("TOOMANYREQUESTS")]]);
+  assertEquals(await directory.hashPassword("later"), "hash of later");
+});
+
+Deno.test("Nobody changes their own password again and again", async () => {
+  await using replicas = await startReplicas(await peopled() + OWNERS);
+  const { one } = replicas;
+  assertEquals(
+    (await one.as("root").send("POST", "/admin/v1/identities", await orderOf("cleo"))).status,
+    201,
+  );
+  await one.as("root").send("POST", "/admin/v1/bindings", { role: "pull", users: ["cleo"] });
+  const change = async (old_password: string, new_password: string) => {
+    const value = { old_password, new_password };
+    return (await one.as("cleo", old_password).send("PUT", "/admin/v1/me/password", value)).status;
+  };
+  const passwords = ["cleo-password", ...Array.from({ length: 6 }, (_, index) => `password ${index}`)];
+  const statuses = [];
+  for (const [index, password] of passwords.slice(1).entries()) {
+    statuses.push(await change(passwords[index]!, password));
+  }
+  assertEquals(statuses, [204, 204, 204, 204, 204, 429]);
+});
+
+Deno.test("Nobody has more than a hundred tokens of their own making", async () => {
+  await using replicas = await startReplicas(await peopled() + OWNERS);
+  const ann = replicas.one.as("ann");
+  const make = () => ann.send("POST", MINE, { name: "another" });
+  for (let count = 0; count < 99; count++) assertEquals((await make()).status, 201);
+  const { id } = (await make()).value;
+  const tooMany = [409, "Cannot make a token: you have 100, take one back first"];
+  assertEquals(errorOf(await make()), tooMany);
+  assertEquals((await ann.send("DELETE", `${MINE}/${id}`)).status, 204);
+  assertEquals((await make()).status, 201);
 });
