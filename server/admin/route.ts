@@ -1,6 +1,7 @@
 import type { Action } from "../access/actions.ts";
-import type { Endpoint, WordsOf } from "../api/endpoint.ts";
+import type { Call, Endpoint, WordsOf } from "../api/endpoint.ts";
 import { type Route, route } from "../api/route.ts";
+import { OciError } from "../oci/error.ts";
 
 /** A JSON Schema (2020-12), as it stands in the OpenAPI document. */
 export type Schema = { readonly [keyword: string]: unknown };
@@ -31,7 +32,29 @@ export function adminRoute<Path extends string>(
     readonly endpoint: Endpoint<WordsOf<Path>>;
   },
 ): AdminRoute {
-  return { ...route(methods, path, { action, endpoint }), doc };
+  const guarded: typeof endpoint = async (registry, call) => {
+    refuseOtherSites(call);
+    return await endpoint(registry, call);
+  };
+  return { ...route(methods, path, { action, endpoint: guarded }), doc };
+}
+
+/**
+ * Ends a request that changes something, and which a page of elsewhere had a browser send: that brings the credentials of
+ * whoever looks at the page, or reaches a registry that needs none. (Fetch Metadata; over plain HTTP browsers send `Origin` alone.)
+ */
+function refuseOtherSites({ method, headers, request }: Call): void {
+  if (method === "GET" || method === "HEAD") return;
+  const site = headers.get("Sec-Fetch-Site");
+  const origin = headers.get("Origin");
+  const isOwn = site === null
+    ? origin === null || hostOf(origin) === hostOf(request.origin)
+    : site === "same-origin" || site === "none";
+  if (!isOwn) throw new OciError("DENIED", "Cannot do this for a page of another site");
+}
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
 }
 
 /** An object with these members, all of them required but those in `optional`, and no others. */

@@ -125,11 +125,19 @@ async function answerTo(
 
 const HOST = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/i;
 
+/** What the URL standard folds in a path: a proxy in front that does not would take it for another one. */
+const FOLDED = /^[^?#]*(?:\\|\/(?:\.|%2e){1,2}(?:[/?#]|$))/i;
+
 /** What was asked for. A `Host` that is none would end up in addresses that clients are sent to. */
 function requestUrl(request: Request): URL {
   const host = request.headers.get("Host");
-  if ((host === null || HOST.test(host)) && URL.canParse(request.url)) return new URL(request.url);
-  throw new OciError("UNSUPPORTED", "Cannot read the request: its Host is none", { status: 400 });
+  if ((host !== null && !HOST.test(host)) || !URL.canParse(request.url)) throw unreadable("Host is none");
+  if (FOLDED.test(request.url)) throw unreadable("path leads elsewhere");
+  return new URL(request.url);
+}
+
+function unreadable(reason: string): OciError {
+  return new OciError("UNSUPPORTED", `Cannot read the request: its ${reason}`, { status: 400 });
 }
 
 /** A plus sign means itself, as in `application/vnd.oci.image.config.v1+json`: this is no form. */

@@ -2,7 +2,7 @@
 
 import type { Auth } from "../../plugins/contract/auth.ts";
 import { Directory } from "../../server/access/directory.ts";
-import { basic, startScene } from "../access/scene.ts";
+import { basic, exchange, startScene } from "../access/scene.ts";
 import { errorOf, msUntil, orderOf, peopled, type Replicas, startReplicas } from "../access/replicas.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { contentOf, descriptorOf, OCI_INDEX, OCI_MANIFEST } from "../support/client.ts";
@@ -234,4 +234,50 @@ Deno.test("Nobody has more than a hundred tokens of their own making", async () 
   assertEquals(errorOf(await make()), tooMany);
   assertEquals((await ann.send("DELETE", `${MINE}/${id}`)).status, 204);
   assertEquals((await make()).status, 201);
+});
+
+Deno.test("No page of another site has a browser administrate", async (t) => {
+  await using scene = await startScene();
+  const { host, url } = scene.registry;
+  const reload = async (headers: Record<string, string>) =>
+    (await scene.as("admin").send("POST", "/admin/v1/config/reload", { headers })).status;
+  const cases: readonly [status: number, headers: Record<string, string>][] = [
+    [403, { "Sec-Fetch-Site": "cross-site", Origin: "https://evil.example" }],
+    [403, { "Sec-Fetch-Site": "same-site", Origin: `http://evil.${host}` }],
+    [403, { Origin: "https://evil.example" }],
+    [403, { Origin: "null" }],
+    [200, { "Sec-Fetch-Site": "same-origin", Origin: url }],
+    [200, { "Sec-Fetch-Site": "none" }],
+    [200, { Origin: url }],
+    [200, {}],
+  ];
+  for (const [status, headers] of cases) {
+    await t.step(`${status} for ${JSON.stringify(headers).replaceAll(host, "<host>")}`, async () => {
+      assertEquals(await reload(headers), status);
+    });
+  }
+});
+
+Deno.test("A path is no other one than it looks like to a proxy", async (t) => {
+  await using scene = await startScene();
+  const { host } = scene.registry;
+  const statusOf = async (path: string) => {
+    const head = `Host: ${host}\r\nAuthorization: ${basic("admin")}\r\nConnection: close`;
+    return Number((await exchange(host, `GET ${path} HTTP/1.1\r\n${head}\r\n\r\n`)).split(" ")[1]);
+  };
+  const cases = {
+    "/admin/v1/me": 200,
+    "/admin/v1/me?x=/../": 200,
+    "/v2/../admin/v1/me": 400,
+    "/v2/%2e%2E/admin/v1/me": 400,
+    "/v2/.%2e/admin/v1/me": 400,
+    "/admin/./v1/me": 400,
+    "/admin/v1/identities/..": 400,
+    "/admin/v1\\me": 400,
+    "/v2/..%2fadmin/v1/me": 404,
+    "/v2//admin/v1/me": 404,
+  };
+  for (const [path, status] of Object.entries(cases)) {
+    await t.step(`${path}: ${status}`, async () => assertEquals(await statusOf(path), status));
+  }
 });
