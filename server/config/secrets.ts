@@ -1,4 +1,6 @@
-const SECRET_KEY = /pass?w|secret|token"?\s*=|basic_auth|credential/i;
+/** Names of secrets, of whatever plugin. `server_private_key` and `client_private_key` are names of files. */
+const SECRET_KEY =
+  /pass?w|passphrase|secret|tokens?"?\s*=|basic_auth|credential|authorization|bearer|cookie|(?:api|access|hmac|signing|encryption|(?<!server_|client_)private)[_-]?key/i;
 
 /** A line for people, and for the log: what stands after the name of a secret, right or misspelt, is not shown. */
 export function maskLine(line: string): string {
@@ -7,12 +9,15 @@ export function maskLine(line: string): string {
   return line.slice(0, equals + 1) + line.slice(equals + 1).replaceAll(/[^\s"']/gu, "*");
 }
 
+/** A private key, wherever it stands. */
+const PEM = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
+
 /** Stands where a secret would. */
 const MASK = "***";
 
 /** A value of a configuration for people: settings that are named as secrets are, and what URLs carry of them, are not shown. */
 export function maskValue(value: unknown): unknown {
-  if (typeof value === "string") return maskUrl(value);
+  if (typeof value === "string") return PEM.test(value) ? MASK : maskUrl(value);
   if (Array.isArray(value)) return value.map(maskValue);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(

@@ -2,6 +2,7 @@
 
 import type { Auth } from "../../plugins/contract/auth.ts";
 import { Directory } from "../../server/access/directory.ts";
+import { maskValue } from "../../server/config/mod.ts";
 import { basic, exchange, startScene } from "../access/scene.ts";
 import { errorOf, msUntil, orderOf, peopled, type Replicas, startReplicas } from "../access/replicas.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -280,4 +281,35 @@ Deno.test("A path is no other one than it looks like to a proxy", async (t) => {
   for (const [path, status] of Object.entries(cases)) {
     await t.step(`${path}: ${status}`, async () => assertEquals(await statusOf(path), status));
   }
+});
+
+Deno.test("Settings of plugins are not shown where they are called what secrets are called", () => {
+  const names = ["api_key", "apiKey", "X-Api-Key", "access_key_id", "private_key", "signing_key", "hmac-key"];
+  names.push(
+    "authorization",
+    "Cookie",
+    "bearer",
+    "passphrase",
+    "password",
+    "client_secret",
+    "tokens",
+    "auth-token",
+  );
+  const secrets = Object.fromEntries(names.map((name) => [name, "hidden"]));
+  const shown = {
+    server_private_key: "./tls/server.key",
+    client_private_key: "./tls/client.key",
+    secret_file: "./secret",
+    token_service: "sreg",
+    token_lifetime_ms: 300_000,
+    challenges: ["bearer", "basic"],
+    url: "https://example.com/",
+  };
+  const pem = "-----BEGIN EC PRIVATE KEY-----\nMHc=\n-----END EC PRIVATE KEY-----\n";
+  const masked = Object.fromEntries(names.map((name) => [name, "***"]));
+  assertEquals(maskValue({ ...shown, inner: [secrets], identity: pem }), {
+    ...shown,
+    inner: [masked],
+    identity: "***",
+  });
 });
