@@ -2,9 +2,10 @@
 
 import type { GlobalFlags } from "./frame.ts";
 import { Misuse } from "./misuse.ts";
+import { harmless } from "./output.ts";
 import { explainRefusal, explainSilence } from "./refusal.ts";
 import { type Absent, list, object, optional, type Shape, text } from "./shape.ts";
-import { findTarget, requireSafe, type Target } from "./target.ts";
+import { findTarget, requireSafe, stayDirect, type Target } from "./target.ts";
 
 /** What is asked of a server. */
 export interface Question<T> {
@@ -25,11 +26,11 @@ export interface Client extends Disposable {
   ask<T = undefined>(question: Question<T>): Promise<T>;
 }
 
-/** The server says no. */
+/** The server says no. Its words are in the message, and cannot look like a line of sregctl's own. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   constructor(message: string, readonly status: number, readonly answer: unknown) {
-    super(message);
+    super(harmless(message));
   }
 }
 
@@ -43,6 +44,7 @@ const TIMEOUT_S_MAX = 24 * 60 * 60;
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 const LIST_ITEMS_MAX = 100_000;
 const PAGE_ITEMS = "1000";
+const PAGES_MAX = 1_000;
 
 /** The server that the flags, the environment or the current context name. */
 export async function openClient(flags: GlobalFlags): Promise<Client> {
@@ -52,6 +54,7 @@ export async function openClient(flags: GlobalFlags): Promise<Client> {
 /** A client of a server. */
 export function createClient(target: Target, { timeout }: Pick<GlobalFlags, "timeout"> = {}): Client {
   requireSafe(target);
+  stayDirect(target);
   const timeoutMs = readTimeout(timeout);
   const transport = createTransport(target);
   const origin = target.server.origin;
@@ -98,16 +101,32 @@ export async function askList<Name extends string, T>(
     { readonly next: string | Absent } & Readonly<Record<Name, readonly T[]>>
   >;
   const items: T[] = [];
+  const follow = pageFollower(client);
   let last: string | undefined;
   do {
     const page = await client.ask({ path, query: { ...query, n: PAGE_ITEMS, last }, shape });
-    items.push(...page[name]);
-    if (items.length > LIST_ITEMS_MAX || (page.next && page[name].length === 0)) {
-      throw new Error(`Cannot list: ${client.origin} does not come to an end`);
-    }
-    last = page.next ?? undefined;
+    last = follow(page.next, page[name].length);
+    for (const found of page[name]) items.push(found);
   } while (last !== undefined && items.length < limit);
   return items;
+}
+
+/**
+ * Says where a list goes on after each of its pages; `undefined`: nowhere. A page may be empty and not the last. Throws where
+ * the list does not come to an end.
+ */
+export function pageFollower(
+  { origin }: Pick<Client, "origin">,
+): (next: string | Absent, items: number) => string | undefined {
+  let [pages, all] = [0, 0];
+  let last: string | undefined;
+  return (next, items) => {
+    all += items;
+    if (all > LIST_ITEMS_MAX || (next && (next === last || ++pages >= PAGES_MAX))) {
+      throw new Error(`Cannot list: ${origin} does not come to an end`);
+    }
+    return last = next || undefined;
+  };
 }
 
 interface Transmission {

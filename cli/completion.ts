@@ -71,9 +71,10 @@ function visibleOf(command: Command): readonly Command[] {
 }
 
 const NAME = object({ name: text });
-const PATIENCE_S = "2";
+const PATIENCE_S = 2;
+const VALUES_MAX = 1_000;
 /** Shells would take other characters for their own. */
-const HARMLESS = /^[\w./@+-]+$/;
+const HARMLESS = /^[\w./@+][\w./@+-]*$/;
 
 /** The values that may stand where a word is to be completed. Nothing, where they cannot be had at once. */
 async function valuesFor(program: Command, words: readonly string[]): Promise<readonly string[]> {
@@ -89,10 +90,17 @@ async function valuesFor(program: Command, words: readonly string[]): Promise<re
   const argument = command.registeredArguments[given.length - 1 - depth]?.name();
   const parent = command.parent?.name();
   try {
-    return (await ask(`${parent} ${argument}`, { words, typed })).filter((value) => HARMLESS.test(value));
+    const asking = ask(`${parent} ${argument}`, { words, typed });
+    const found = await Promise.race([asking, noneAfter(PATIENCE_S)]);
+    return found.filter((value) => HARMLESS.test(value));
   } catch {
     return [];
   }
+}
+
+/** A list may take many answers, each of which is in time. */
+function noneAfter(seconds: number): Promise<readonly string[]> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1_000, []));
 }
 
 async function ask(
@@ -103,7 +111,7 @@ async function ask(
   if (wanted === "context name") return Object.keys((await readContexts()).contexts);
   const isRepository = wanted.endsWith(" repository");
   if (!isRepository && wanted !== "job job") return [];
-  using client = await openClient({ ...globalsOf(words), timeout: PATIENCE_S });
+  using client = await openClient({ ...globalsOf(words), timeout: String(PATIENCE_S) });
   if (isRepository) {
     const query = { filter: typed === "" ? undefined : typed };
     const found = await askList(client, {
@@ -111,10 +119,12 @@ async function ask(
       item: NAME,
       path: "/admin/v1/repositories",
       query,
+      limit: VALUES_MAX,
     });
     return found.map(({ name }) => name);
   }
-  return (await askList(client, { name: "jobs", item: JOB, path: "/admin/v1/jobs" })).map(({ id }) => id);
+  const jobs = await askList(client, { name: "jobs", item: JOB, path: "/admin/v1/jobs", limit: VALUES_MAX });
+  return jobs.map(({ id }) => id);
 }
 
 function globalsOf(words: readonly string[]): GlobalFlags {

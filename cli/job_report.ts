@@ -7,6 +7,7 @@ import { flag, list, object, optional, type Shape, type Shaped, text } from "./s
 import { type Cell, formatTable } from "./table.ts";
 
 const ROWS_MAX = 1_000;
+const COLUMNS_MAX = 16;
 /** Members that lists of things have in common come first, in this order. */
 const FIRST = ["repository", "tag", "kind", "key", "digest"];
 
@@ -169,7 +170,8 @@ function factsOf(name: string, value: unknown): (readonly [string, string])[] {
 
 function columnsOf(records: readonly Readonly<Record<string, unknown>>[]): string[] {
   const names = [...new Set(records.flatMap(Object.keys))];
-  return [...FIRST.filter((name) => names.includes(name)), ...names.filter((name) => !FIRST.includes(name))];
+  const rest = names.filter((name) => !FIRST.includes(name));
+  return [...FIRST.filter((name) => names.includes(name)), ...rest].slice(0, COLUMNS_MAX);
 }
 
 function formatCell(name: string, value: unknown): Cell {

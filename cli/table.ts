@@ -31,39 +31,57 @@ export async function formatTable(
   const cells = rows.map((row) => row.map((cell) => textsOf(cell).map(harmless)));
   const titles = headings.map((heading) => [harmless(heading)]);
   const widths = fitWidths([titles, ...cells], outputColumns());
-  const chars = Object.fromEntries([...LINES.map((line) => [line, ""]), ["middle", GAP]]);
-  const table = new Table({ chars, style: NOTHING });
-  table.push(
-    titles.map(([title], column) =>
-      wrap(title!, widths[column]!).map((line) => paint(line, "faint")).join("\n")
+  const used = widths.map(() => 0);
+  const wrapped = (texts: readonly string[], column: number, tone: Tone | undefined) =>
+    texts.flatMap((text) => wrap(text, widths[column]!)).map((line) => {
+      used[column] = Math.max(used[column]!, widthOf(line));
+      return paint(line, tone);
+    });
+  const lines = [
+    ...linesOf(titles.map((texts, column) => wrapped(texts, column, "faint"))),
+    ...cells.flatMap((row, index) =>
+      linesOf(row.map((texts, column) => wrapped(texts, column, toneOf(rows[index]![column]!))))
     ),
-  );
-  for (const [index, row] of cells.entries()) {
-    table.push(row.map((texts, column) =>
-      texts.flatMap((text) => wrap(text, widths[column]!))
-        .map((line) => paint(line, toneOf(rows[index]![column]!))).join("\n")
-    ));
+  ];
+  const chars = Object.fromEntries([...LINES.map((line) => [line, ""]), ["middle", GAP]]);
+  const ruler = used.map((width) => "-".repeat(width));
+  let text = "";
+  // What it takes grows with the square of the rows; the first one gives all parts the same widths.
+  for (let at = 0; at < lines.length; at += PART_ROWS) {
+    const table = new Table({ chars, style: NOTHING });
+    table.push(ruler, ...lines.slice(at, at + PART_ROWS));
+    for (const line of table.toString().split("\n").slice(1)) text += `${line.trimEnd()}\n`;
   }
-  return table.toString().split("\n").map((line) => line.trimEnd() + "\n").join("");
+  return text;
+}
+
+const PART_ROWS = 100;
+
+/** The lines of a row whose cells have several. */
+function linesOf(cells: readonly (readonly string[])[]): string[][] {
+  const height = Math.max(...cells.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, index) => cells.map((lines) => lines[index] ?? ""));
 }
 
 /** Breaks a text into lines of at most `width` columns. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let rest = text;
-  while (widthOf(rest) > width) {
+  for (;;) {
     const whole = prefixOf(rest, width);
-    const line = breakAt(whole, { next: rest.slice(whole.length), width });
+    if (whole.length === rest.length) return [...lines, rest];
+    // What is farther away than a line is long does not count, however long the text is.
+    const next = rest.slice(whole.length, whole.length + width + 1);
+    const line = breakAt(whole, { next, width });
     lines.push(line.trimEnd());
     rest = rest.slice(line.length).trimStart();
   }
-  return [...lines, rest];
 }
 
 /** The widths of the columns: as much as each needs; the widest give way until all fit. What somebody may want to copy stays whole where that can be. */
 function fitWidths(rows: readonly (readonly (readonly string[])[])[], columns: number): number[] {
   const widest = (measure: (text: string) => number) =>
-    rows[0]!.map((_, column) => Math.max(...rows.flatMap((row) => row[column]!.map(measure))));
+    rows[0]!.map((_, column) => rows.reduce((most, row) => Math.max(most, ...row[column]!.map(measure)), 0));
   const widths = widest(widthOf);
   const room = columns - GAP.length * (widths.length - 1);
   for (const whole of WHOLE) {
@@ -110,12 +128,13 @@ function breakAt(line: string, { next, width }: { readonly next: string; readonl
 
 /** As many characters as fit, but at least one. */
 function prefixOf(text: string, width: number): string {
-  let prefix = "";
+  let [length, taken] = [0, 0];
   for (const character of text) {
-    if (prefix !== "" && widthOf(prefix + character) > width) break;
-    prefix += character;
+    taken += widthOf(character);
+    if (length > 0 && taken > width) break;
+    length += character.length;
   }
-  return prefix;
+  return text.slice(0, length);
 }
 
 const WIDE =
@@ -128,9 +147,13 @@ export function widthOf(text: string): number {
   return width;
 }
 
+/** Longest text of a cell, and most of them. */
+const TEXT_MAX = 4_096;
+const TEXTS_MAX = 1_000;
+
 function textsOf(cell: Cell): readonly string[] {
-  if (typeof cell === "string") return [cell];
-  return isList(cell) ? cell : [cell.text];
+  const texts = typeof cell === "string" ? [cell] : isList(cell) ? cell.slice(0, TEXTS_MAX) : [cell.text];
+  return texts.map((text) => text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX)}…`);
 }
 
 function toneOf(cell: Cell): Tone | undefined {

@@ -58,7 +58,8 @@ export async function findTarget(flags: GlobalFlags): Promise<Target> {
 export function parseServer(url: string): URL {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (!parsed || !/^https?:$/.test(parsed.protocol)) {
-    throw new Misuse(`Cannot ask ${JSON.stringify(url)}: expected a URL such as https://registry.example`);
+    const shown = JSON.stringify(url.replace(/[^/]*@/, "***@"));
+    throw new Misuse(`Cannot ask ${shown}: expected a URL such as https://registry.example`);
   }
   if (parsed.username || parsed.password) {
     throw new Misuse("Cannot ask the server: SREG_USERNAME and SREG_PASSWORD carry credentials, not the URL");
@@ -83,6 +84,16 @@ export function requireSafe({ server, credentials, insecureHttp }: Target): void
     `Cannot send credentials to ${server.origin}: over plain HTTP others can read them; use https://, ` +
       "or allow it: login --insecure-http, SREG_INSECURE_HTTP=1",
   );
+}
+
+/** Asks this machine itself: what the environment has for a proxy would be sent what `requireSafe` lets pass. */
+export function stayDirect({ server }: Pick<Target, "server">): void {
+  if (!isLoopback(server.hostname)) return;
+  const direct = [
+    fromEnvironment("NO_PROXY") ?? fromEnvironment("no_proxy"),
+    server.hostname.replace(/^\[|\]$/g, ""),
+  ];
+  for (const name of ["NO_PROXY", "no_proxy"]) Deno.env.set(name, direct.filter(Boolean).join(","));
 }
 
 function isLoopback(hostname: string): boolean {

@@ -1,4 +1,4 @@
-import { type Client, openClient } from "../client.ts";
+import { type Client, openClient, pageFollower } from "../client.ts";
 import { formatTime, showTable } from "../format.ts";
 import type { GlobalFlags } from "../frame.ts";
 import { Misuse } from "../misuse.ts";
@@ -63,18 +63,21 @@ async function followAudit(
   { after, flags }: { readonly after: string | undefined; readonly flags: GlobalFlags },
 ): Promise<never> {
   for (let last = after;;) {
-    const news = await askNews(client, last);
-    for (const event of news) show(event, flags);
-    last = news.at(-1)?.id ?? last;
-    if (news.length < PAGE_MAX) await new Promise((resolve) => setTimeout(resolve, FOLLOW_INTERVAL_MS));
+    const { events, next } = await askNews(client, last);
+    for (const event of events) show(event, flags);
+    const reached = next ?? events.at(-1)?.id ?? last;
+    if (!next || reached === last) await new Promise((resolve) => setTimeout(resolve, FOLLOW_INTERVAL_MS));
+    last = reached;
   }
 }
 
 /** What came after an event, oldest first. Before the first event whatever there is, is new. */
-async function askNews(client: Client, after: string | undefined): Promise<readonly Event[]> {
-  if (after === undefined) return (await askEvents(client, {}, PAGE_MAX)).toReversed();
+async function askNews(client: Client, after: string | undefined): Promise<Shaped<typeof EVENTS>> {
+  if (after === undefined) {
+    return { events: (await askEvents(client, {}, PAGE_MAX)).toReversed(), next: undefined };
+  }
   const query = { after, n: String(PAGE_MAX) };
-  return (await client.ask({ path: "/admin/v1/audit", query, shape: EVENTS })).events;
+  return await client.ask({ path: "/admin/v1/audit", query, shape: EVENTS });
 }
 
 /** Shows the events that fit. */
@@ -107,12 +110,13 @@ export async function searchAudit(flags: SearchFlags): Promise<number> {
 /** The newest events that fit, so many at most. */
 async function askEvents(client: Client, query: Query, limit: number): Promise<readonly Event[]> {
   const events: Event[] = [];
+  const follow = pageFollower(client);
   let last: string | undefined;
   do {
     const n = String(Math.min(PAGE_MAX, limit - events.length));
     const page = await client.ask({ path: "/admin/v1/audit", query: { ...query, n, last }, shape: EVENTS });
-    events.push(...page.events);
-    last = (page.events.length > 0 && page.next) || undefined;
+    last = follow(page.next, page.events.length);
+    for (const event of page.events) events.push(event);
   } while (last !== undefined && events.length < limit);
   return events.slice(0, limit);
 }

@@ -1,4 +1,4 @@
-import { askList, type Client, openClient, pathOf, Refusal } from "../client.ts";
+import { askList, type Client, openClient, pageFollower, pathOf, Refusal } from "../client.ts";
 import { requireConsent } from "../consent.ts";
 import { formatBytes, formatFacts, formatSize, formatTime, showTable } from "../format.ts";
 import type { DeleteFlags, GlobalFlags } from "../frame.ts";
@@ -135,11 +135,11 @@ const COUNTING_INTERVAL_MS = 3_000;
 async function askUsage(client: Client): Promise<Usage> {
   const usage = await askUsagePage(client, undefined);
   const repositories = [...usage.repositories];
-  for (let { next } = usage; next;) {
-    const page = await askUsagePage(client, next);
-    if (page.repositories.length === 0) break;
-    repositories.push(...page.repositories);
-    next = page.next;
+  const follow = pageFollower(client);
+  for (let last = follow(usage.next, repositories.length); last !== undefined;) {
+    const page = await askUsagePage(client, last);
+    last = follow(page.next, page.repositories.length);
+    for (const repository of page.repositories) repositories.push(repository);
   }
   return { ...usage, next: undefined, repositories };
 }
