@@ -6,8 +6,7 @@ import { deleteManifest, type Place, putManifest } from "./manifest_requests.ts"
 import { bringBlob, pull } from "./pushes.ts";
 import type { Witness } from "./witness.ts";
 
-const COMES_BACK_WITHIN_MS = 1_500;
-const HESITATION_MAX_MS = 12;
+const COMES_BACK_WITHIN_MS = 300;
 const DUEL_LEAD_MAX_MS = 6;
 
 /**
@@ -35,9 +34,9 @@ export async function stayOnTheBrink(
       ready.push({ digest, location });
     });
     await forEach(blobs, (digest) => deleteBlob(witness, repository, digest));
-    if (witness.random.chance(0.8)) await lookout.waitUntil(() => lookout.isAside(), COMES_BACK_WITHIN_MS);
+    if (witness.random.chance(0.2)) await lookout.waitUntil(() => lookout.isAside(), COMES_BACK_WITHIN_MS);
     await forEach(ready, async ({ digest, location }) => {
-      await pause(witness.random.below(HESITATION_MAX_MS));
+      await pause(witness.random.below(COMES_BACK_WITHIN_MS));
       await endUpload(witness, { location, repository, digest });
       await askForBlob(witness, { method: "GET", repository, digest });
     });

@@ -26,7 +26,7 @@ const SECONDS = Number(Deno.env.get("SREG_GARBAGE_SECONDS") ?? 30);
 const SEED = Number(Deno.env.get("SREG_GARBAGE_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
 
 const GRACE_MS = 2_000;
-const ACTORS = 24;
+const ACTORS = 16;
 const VULTURES = 12;
 const KILL_EVERY_MS = { least: 3_000, most: 9_000 };
 const DOWN_MAX_MS = 1_200;

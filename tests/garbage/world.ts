@@ -52,8 +52,8 @@ export interface WorldOptions {
 
 const REPOSITORIES = ["garbage", "garbage/nested", "garbage-other"];
 const BRINK = "garbage/brink";
-const BRINKS = 4;
-const BRINK_BLOBS = 15;
+const BRINKS = 3;
+const BRINK_BLOBS = 40;
 const FAMILIES = 6;
 const BLOBS = 10;
 const IMAGES = 5;
