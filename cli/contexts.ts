@@ -41,7 +41,7 @@ export function contextsPath(): string {
   return join(folder, "sregctl", "contexts.json");
 }
 
-/** The contexts; none where there is no file. Refuses a file that others can read. */
+/** The contexts; none where there is no file. Refuses a file that others can read, or that is another's. */
 export async function readContexts(): Promise<Contexts> {
   const path = contextsPath();
   let file: Deno.FsFile;
@@ -52,7 +52,12 @@ export async function readContexts(): Promise<Contexts> {
     throw new Misuse(`Cannot read ${path}: ${(error as Error).message}`, { cause: error });
   }
   using opened = file;
-  const { mode } = await opened.stat();
+  const { mode, uid } = await opened.stat();
+  if (uid !== null && uid !== Deno.uid()) {
+    throw new Misuse(
+      `Cannot use ${path}: it belongs to another user, who may have written any server into it`,
+    );
+  }
   if (mode !== null && (mode & OTHERS) !== 0) {
     throw new Misuse(
       `Cannot use ${path}: others can read the passwords in it; repair it with: chmod 600 ${path}`,

@@ -224,8 +224,11 @@ function readOrder(fields: Fields): TokenOrder {
   };
 }
 
+/** No control characters: a robot's token has a name that stands in logs and rules as a user name does. */
 function readText(value: unknown): string | undefined {
-  return typeof value === "string" && value.length > 0 && value.length <= 255 ? value : undefined;
+  return typeof value === "string" && /^\P{Cc}{1,255}$/u.test(value) && value.isWellFormed()
+    ? value
+    : undefined;
 }
 
 function readTime(value: unknown): number | undefined {

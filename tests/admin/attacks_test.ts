@@ -313,3 +313,20 @@ Deno.test("Settings of plugins are not shown where they are called what secrets 
     identity: "***",
   });
 });
+
+Deno.test("No robot's name or group breaks a line", async () => {
+  await using replicas = await startReplicas(await peopled());
+  const root = replicas.one.as("root");
+  for (
+    const order of [{ name: "ci\n{}" }, { name: "ci\u009b2J" }, { name: "\ud800" }, {
+      name: "ci",
+      groups: ["a\r"],
+    }]
+  ) {
+    assertEquals((await root.send("POST", "/admin/v1/tokens", order)).status, 400);
+  }
+  assertEquals(
+    (await root.send("POST", "/admin/v1/tokens", { name: "José 🔑", groups: ["ops"] })).status,
+    201,
+  );
+});

@@ -155,6 +155,24 @@ Deno.test("sregctl repeats no credentials out of a URL that it cannot use", asyn
 });
 
 Deno.test({
+  name: "sregctl takes no server from a file of another user's, tried by root",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using desk = await openDesk({});
+    await using server = serve({});
+    const path = `${desk.folder}/config/sregctl/contexts.json`;
+    await Deno.mkdir(`${desk.folder}/config/sregctl`, { recursive: true });
+    const contexts = { current: "a", contexts: { a: { server: server.url } } };
+    await Deno.writeTextFile(path, JSON.stringify(contexts), { mode: 0o600 });
+    await Deno.chown(path, 12_345, null);
+    const stderr =
+      `sregctl: Cannot use ${path}: it belongs to another user, who may have written any server into it\n`;
+    const outcome = await desk.run(["whoami"], { SREG_TOKEN: "t" });
+    assertEquals([outcome, server.asked], [{ code: 2, stdout: "", stderr }, []]);
+  },
+});
+
+Deno.test({
   name: "sregctl sends nothing to a server whose certificate is another one's, by openssl",
   ignore: !hasProgram("openssl"),
   async fn() {
