@@ -23,6 +23,9 @@ export interface AdminRoute extends Route {
   readonly doc: RouteDoc;
 }
 
+/** The methods of a row that changes nothing. */
+const LOOK = "GET HEAD";
+
 /** A row with what the OpenAPI document says of it. */
 export function adminRoute<Path extends string>(
   methods: string,
@@ -32,6 +35,7 @@ export function adminRoute<Path extends string>(
     readonly endpoint: Endpoint<WordsOf<Path>>;
   },
 ): AdminRoute {
+  if (methods === LOOK) return { ...route(methods, path, { action, endpoint }), doc };
   const guarded: typeof endpoint = async (registry, call) => {
     refuseOtherSites(call);
     return await endpoint(registry, call);
@@ -43,8 +47,7 @@ export function adminRoute<Path extends string>(
  * Ends a request that changes something, and which a page of elsewhere had a browser send: that brings the credentials of
  * whoever looks at the page, or reaches a registry that needs none. (Fetch Metadata; over plain HTTP browsers send `Origin` alone.)
  */
-function refuseOtherSites({ method, headers, request }: Call): void {
-  if (method === "GET" || method === "HEAD") return;
+function refuseOtherSites({ headers, request }: Call): void {
   const site = headers.get("Sec-Fetch-Site");
   const origin = headers.get("Origin");
   const isOwn = site === null
