@@ -17,6 +17,7 @@ if (import.meta.main) {
   for (let round = 0; round < Number(rounds); round++) {
     await countUp(storage);
     await comeAndGo(storage, `${name}-${round}`);
+    await meet(storage, `${name}-${round}`);
   }
 }
 
@@ -49,4 +50,15 @@ async function comeAndGo(storage: Storage, name: string): Promise<void> {
   if (!listed.includes(key)) throw new Error(`${key} is not listed in ${listed}`);
   await storage.move(key, `${key}.moved`);
   await storage.delete(`${key}.moved`);
+}
+
+/** One object that all put, read and remove: it is there wholly, or not at all. */
+async function meet(storage: Storage, text: string): Promise<void> {
+  await storage.put("met/here", new TextEncoder().encode(text));
+  for (let look = 0; look < 10; look++) await storage.get("met/here");
+  await storage.list("met/", { limit: 9 });
+  const opened = await storage.open("met/here");
+  if (opened) await new Response(opened.body).text();
+  await storage.move("met/here", `met/${text}`);
+  await storage.delete(`met/${text}`);
 }

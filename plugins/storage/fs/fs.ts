@@ -88,7 +88,8 @@ class FsStorage implements Storage {
       const info = this.#tree.stat(key);
       if (!info) return undefined;
       const path = this.#paths.file(key);
-      return { ...facts(info), body: readSpan(path, span ?? { offset: 0, length: info.size }) };
+      const body = unlessGone(() => readSpan(path, span ?? { offset: 0, length: info.size }));
+      return body && { ...facts(info), body };
     });
   }
 
@@ -178,7 +179,7 @@ class FsStorage implements Storage {
     const info = this.#tree.stat(key);
     if (!info) return undefined;
     if (info.size > VALUE_BYTES_MAX) throw tooLarge("get", key, info.size);
-    return this.#tree.values.get(key, info) ?? this.#readFile(key, info);
+    return this.#tree.values.get(key, info) ?? unlessGone(() => this.#readFile(key, info));
   }
 
   #readFile(key: string, info: Deno.FileInfo): StoredValue {
@@ -225,7 +226,8 @@ class FsStorage implements Storage {
   /** Makes the time of an object's modification now, and the bytes that it grew by with `append` durable. */
   async #settle(key: string, { lasting }: { readonly lasting: false | undefined }): Promise<void> {
     const path = this.#paths.file(key);
-    using file = Deno.openSync(path, { write: true });
+    using file = unlessGone(() => Deno.openSync(path, { write: true }));
+    if (!file) return;
     const now = new Date();
     file.utimeSync(now, now);
     if (lasting === false) return;
@@ -267,6 +269,16 @@ function removeIfPossible(path: string): void {
     Deno.removeSync(path);
   } catch {
     // The caller has the error that matters.
+  }
+}
+
+/** What `read` answers; `undefined` where another process has taken the file away since it was looked at. */
+function unlessGone<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (meansAbsent(error)) return undefined;
+    throw error;
   }
 }
 

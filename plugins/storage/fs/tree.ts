@@ -114,7 +114,7 @@ export class Tree {
 
   #read(directory: string): string[] {
     const names: string[] = [];
-    for (const entry of Deno.readDirSync(this.paths.directory(directory))) {
+    for (const entry of readDirectory(this.paths.directory(directory))) {
       const segment = this.paths.segment(entry.name);
       if (segment === undefined) continue;
       if (entry.isFile) names.push(segment);
@@ -129,6 +129,16 @@ function lstat(path: string): Deno.FileInfo | undefined {
     return Deno.lstatSync(path);
   } catch (error) {
     if (meansAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The entries; none where another process has removed the directory since it was looked at. */
+function readDirectory(path: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(path)];
+  } catch (error) {
+    if (meansAbsent(error)) return [];
     throw error;
   }
 }
