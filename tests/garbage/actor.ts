@@ -9,6 +9,7 @@ import {
   putManifest,
   readReferrers,
   readTag,
+  readTagList,
 } from "./manifest_requests.ts";
 import { pull, push } from "./pushes.ts";
 import type { Witness } from "./witness.ts";
@@ -32,6 +33,7 @@ const GROWING: readonly Step[] = repeat([
   [2, pullSome],
   [2, pullTag],
   [1, listReferrers],
+  [1, listTags],
   [1, mountSome],
   [1, sendSome],
   [1, litter],
@@ -110,6 +112,10 @@ async function listReferrers(witness: Witness, spot: Spot): Promise<void> {
   const { manifest, repository } = pick(witness, spot, ({ subject }) => subject !== undefined);
   const subject = repository.manifests.get(manifest.subject ?? manifest.digest)!;
   await readReferrers(witness, { repository, manifest: subject });
+}
+
+async function listTags(witness: Witness, { repository }: Spot): Promise<void> {
+  await readTagList(witness, repository);
 }
 
 async function mountSome(witness: Witness, { repository, family }: Spot): Promise<void> {

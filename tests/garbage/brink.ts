@@ -2,16 +2,17 @@ import type { RepositoryModel } from "../crash/model.ts";
 import { unlessLost } from "./actor.ts";
 import { askForBlob, beginUpload, deleteBlob, endUpload, sendBlob, sendBytes } from "./blob_requests.ts";
 import type { Lookout } from "./lookout.ts";
-import { deleteManifest, type Place, putManifest } from "./manifest_requests.ts";
+import { deleteManifest, type Place, putManifest, readTagList } from "./manifest_requests.ts";
 import { bringBlob, pull } from "./pushes.ts";
 import type { Witness } from "./witness.ts";
 
 const COMES_BACK_WITHIN_MS = 300;
 const DUEL_LEAD_MAX_MS = 6;
+const DUEL_TAG = "duel";
 
 /**
- * Brings blobs and deletes them, so that the next collection takes their bytes, and brings them again at the moment at which
- * the first are taken aside: the uploads are ready but for their end. The blobs are this client's own.
+ * Brings blobs and deletes them, so that the next collection takes their bytes, and brings them again at that time: the
+ * uploads are ready but for their end. They are many, so that collection has much to do at once, and this client's own.
  */
 export async function stayOnTheBrink(
   witness: Witness,
@@ -47,20 +48,25 @@ export async function stayOnTheBrink(
   }
 }
 
-/** Pushes a manifest and deletes one of its blobs at the same time: one of the two has to be refused. */
+/**
+ * Pushes a manifest and deletes one of its blobs at the same time, or itself: one of the two has to be refused, or to come
+ * first.
+ */
 export async function duel(witness: Witness, place: Place, signal: AbortSignal): Promise<void> {
   const { random, tally } = witness;
   const { repository, manifest } = place;
   while (!signal.aborted) {
     await forEach(manifest.blobs, (digest) => bringBlob(witness, repository, digest));
     const digest = random.pick(manifest.blobs)!;
-    await forEach(
-      [() => putManifest(witness, place), () => deleteBlob(witness, repository, digest)],
-      async (act) => {
-        await pause(random.below(DUEL_LEAD_MAX_MS));
-        await act();
-      },
-    );
+    const pushIt = async () => void await putManifest(witness, place, [DUEL_TAG]);
+    const takeIt = random.chance(0.5)
+      ? () => deleteBlob(witness, repository, digest)
+      : () => deleteManifest(witness, place);
+    await forEach([pushIt, takeIt], async (act) => {
+      await pause(random.below(DUEL_LEAD_MAX_MS));
+      await act();
+    });
+    await unlessLost(readTagList(witness, repository));
     await unlessLost(pull(witness, place));
     await unlessLost(deleteManifest(witness, place));
     tally.add("duels");

@@ -152,6 +152,29 @@ function mayBeAbsent(repository: RepositoryModel, digest: string | undefined, si
   return digest === undefined || repository.manifests.get(digest)!.present.mayBe(false, since);
 }
 
+/** Reads which tags there are: all that point to something, and none that points to nothing. */
+export async function readTagList(witness: Witness, repository: RepositoryModel): Promise<void> {
+  const { cluster, model, tally } = witness;
+  const path = `/v2/${repository.name}/tags/list`;
+  const since = moment();
+  const answer = await cluster.send("GET", path);
+  tally.add("tag lists");
+  if (answer.status !== 200) return complainOf(witness, `GET ${path}`, answer);
+  const listed = (JSON.parse(text(answer)) as { tags: string[] }).tags;
+  for (const [tag, register] of repository.tags) {
+    const isListed = listed.includes(tag);
+    const possible = register.possible(since);
+    const mayBe = possible.some((digest) =>
+      isListed ? mayBePresent(repository, digest, since) : mayBeAbsent(repository, digest, since)
+    );
+    if (!mayBe) model.complain(`GET ${path} lists ${tag}: ${isListed}, but it points to ${possible}`);
+  }
+}
+
+function mayBePresent(repository: RepositoryModel, digest: string | undefined, since: Moment): boolean {
+  return digest !== undefined && repository.manifests.get(digest)!.present.mayBe(true, since);
+}
+
 /** Reads which manifests have this one as their subject. */
 export async function readReferrers(witness: Witness, { repository, manifest }: Place): Promise<void> {
   const { cluster, model, tally } = witness;
