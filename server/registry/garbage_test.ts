@@ -112,18 +112,20 @@ interface Meeting {
   /** The store before. */
   readonly before: () => Promise<Storage>;
   readonly actors: readonly Actor[];
+  /** How many orders by chance. */
+  readonly seeds?: number;
   /** What must hold after. */
   readonly after: (storage: Storage, results: readonly PromiseSettledResult<unknown>[]) => Promise<void>;
 }
 
 /** Has the actors meet in all orders with two switches, where they are two, and in many by chance. */
-async function meet({ before, actors, after }: Meeting): Promise<void> {
+async function meet({ before, actors, after, seeds = SEEDS }: Meeting): Promise<void> {
   const schedules: { readonly name: string; readonly schedule: Schedule }[] = [];
   if (actors.length === 2) {
     let index = 0;
     for (const schedule of twoSwitches(CALLS_MAX)) schedules.push({ name: `order ${index++}`, schedule });
   }
-  for (let seed = 1; seed <= SEEDS; seed++) {
+  for (let seed = 1; seed <= seeds; seed++) {
     schedules.push({ name: `seed ${seed}`, schedule: randomSchedule(seed) });
   }
   for (const { name, schedule } of schedules) {
@@ -345,6 +347,40 @@ Deno.test("a push that is refused does not take the same manifest away from one 
     async after(storage, [, , pushed]) {
       assertEquals(pushed!.status, "fulfilled", String((pushed as PromiseRejectedResult).reason));
       assert(await isPullable(storage, NAME, digest), "the manifest is lost");
+    },
+  });
+});
+
+Deno.test("an index whose push was accepted stays, though another push of it is refused because a child comes and goes", async () => {
+  const child = digestBytes("sha256", manifestOf(BLOB));
+  const bytes = indexOver(child);
+  const pushIndex = async (storage: Storage) =>
+    await push(await open(storage), NAME, { bytes, contentType: OCI_IMAGE_INDEX });
+  await meet({
+    async before() {
+      const storage = await create({});
+      const registry = await open(storage);
+      await upload(registry, NAME);
+      await push(registry, NAME);
+      return storage;
+    },
+    actors: [
+      pushIndex,
+      pushIndex,
+      async (storage) => {
+        const registry = await open(storage);
+        await registry.manifests.delete(NAME, child);
+        await push(registry, NAME);
+        await registry.manifests.delete(NAME, child);
+      },
+    ],
+    seeds: 3_000,
+    async after(storage, [first, second]) {
+      mayBeUnknown(first!);
+      mayBeUnknown(second!);
+      const digest = value<Digest>(first!) ?? value<Digest>(second!);
+      if (!digest) return;
+      assert(await (await open(storage)).manifests.get(NAME, { digest }), "the index is lost");
     },
   });
 });

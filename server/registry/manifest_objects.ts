@@ -10,7 +10,7 @@ export interface StoredManifest {
   readonly mediaType: string;
   readonly subject?: Digest;
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** When it was pushed first, or condemned or pardoned last, in milliseconds since the epoch. */
+  /** When it was pushed first, or the second time, or condemned or pardoned last, in milliseconds since the epoch. */
   readonly modifiedAtMs: number;
 }
 
@@ -26,6 +26,10 @@ export interface CondemnedManifest {
 interface Head {
   readonly mediaType: string;
   readonly subject?: Digest;
+  /** The push that made it: a text that no other has. */
+  readonly push?: string;
+  /** Whether another push of the same manifest was accepted since: then that one does not take it back. */
+  readonly accepted?: true;
   /** A text that no other manifest has, while somebody wants to remove this one. */
   readonly condemned?: string;
 }
@@ -54,10 +58,13 @@ export class ManifestObjects {
     return (await this.#read(name, digest))?.manifest;
   }
 
-  /** Keeps a manifest. One that is there keeps the media type that it was pushed with first. Answers whether it is new. */
-  async put(name: RepositoryName, manifest: NewManifest): Promise<boolean> {
+  /**
+   * Keeps a manifest for `push`. One that is there keeps the media type that it was pushed with first. Answers whether it
+   * is new.
+   */
+  async put(name: RepositoryName, push: string, manifest: NewManifest): Promise<boolean> {
     const { mediaType, subject } = manifest;
-    const value = encode({ mediaType, ...(subject && { subject }) }, manifest.bytes);
+    const value = encode({ mediaType, ...(subject && { subject }), push }, manifest.bytes);
     const put = this.#storage.put(manifestKey(name, manifest.digest), value, { ifAbsent: true });
     return await unlessConflict(put) !== undefined;
   }
@@ -72,11 +79,30 @@ export class ManifestObjects {
     }
   }
 
-  /** Condemns the manifest, where there is one. */
-  async condemn(name: RepositoryName, digest: Digest): Promise<CondemnedManifest | undefined> {
+  /** The same for `push`, which is accepted where it is held: nobody else takes the manifest back then. */
+  async accept(name: RepositoryName, push: string, digest: Digest): Promise<"held" | "pardoned" | undefined> {
     for (;;) {
       const read = await this.#read(name, digest);
       if (!read) return undefined;
+      const { head } = read;
+      if (head.condemned === undefined && (head.push === push || head.accepted)) return "held";
+      const isCondemned = head.condemned !== undefined;
+      if (await this.#replace(name, read, isCondemned ? {} : { accepted: true })) {
+        return isCondemned ? "pardoned" : "held";
+      }
+    }
+  }
+
+  /** Condemns the manifest, where there is one; with `push` only where nobody but that push has been told that there is. */
+  async condemn(
+    name: RepositoryName,
+    digest: Digest,
+    { push }: { readonly push?: string } = {},
+  ): Promise<CondemnedManifest | undefined> {
+    for (;;) {
+      const read = await this.#read(name, digest);
+      if (!read) return undefined;
+      if (push !== undefined && (read.head.accepted || read.head.push !== push)) return undefined;
       const changed = await this.#replace(name, read, { condemned: crypto.randomUUID() });
       if (changed) return { manifest: read.manifest, etag: changed.etag };
     }
@@ -90,10 +116,10 @@ export class ManifestObjects {
 
   #replace(
     name: RepositoryName,
-    { head: { mediaType, subject }, etag, manifest }: Read,
-    state: Pick<Head, "condemned">,
+    { head: { condemned: _, ...head }, etag, manifest }: Read,
+    state: Pick<Head, "accepted" | "condemned">,
   ): Promise<{ readonly etag: string } | undefined> {
-    const value = encode({ mediaType, ...(subject && { subject }), ...state }, manifest.bytes);
+    const value = encode({ ...head, ...state }, manifest.bytes);
     return unlessConflict(this.#storage.put(manifestKey(name, manifest.digest), value, { ifMatch: etag }));
   }
 

@@ -98,7 +98,7 @@ export class Manifests {
     await this.#changes.together(name, async () => {
       await mapParallel(push.tags, (tag) => this.#tags.requireMovable(name, tag, digest));
       await this.#requireReferences(name, manifest);
-      await this.#putWhole(name, { digest, manifest, push });
+      await this.#putWhole(name, { id: crypto.randomUUID(), digest, manifest, push });
     });
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
   }
@@ -215,7 +215,10 @@ export class Manifests {
       await this.#store(name, stored);
       await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
       // Who takes the repository out of the catalog looks for manifests first.
-      const [state] = await Promise.all([this.#objects.rely(name, stored.digest), this.#catalog.add(name)]);
+      const [state] = await Promise.all([
+        this.#objects.accept(name, stored.id, stored.digest),
+        this.#catalog.add(name),
+      ]);
       if (state === "held") return;
       await this.#requireStill(name, stored);
     }
@@ -246,23 +249,27 @@ export class Manifests {
   }
 
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
-  async #store(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
+  async #store(name: RepositoryName, newPush: NewPush): Promise<void> {
+    const { id, digest, manifest, push } = newPush;
     const { mediaType, subject } = manifest;
     const stored = { digest, mediaType, ...(subject && { subject: subject.digest }), bytes: push.bytes };
     const [isNew] = await Promise.all([
-      this.#objects.put(name, stored),
+      this.#objects.put(name, id, stored),
       ...push.tags.map((tag) => this.#tags.announce(name, tag, { ...push, digest })),
     ]);
     try {
       await this.#requireReferences(name, manifest);
     } catch (error) {
-      if (!isNew || !await this.#withdraw(name, digest, manifest)) throw error;
+      if (!isNew || !await this.#withdraw(name, newPush)) throw error;
     }
   }
 
-  /** Takes back a manifest whose references went. Answers whether it may stay: they are back by the time it is condemned. */
-  async #withdraw(name: RepositoryName, digest: Digest, manifest: Manifest): Promise<boolean> {
-    const condemned = await this.#objects.condemn(name, digest);
+  /**
+   * Takes back a manifest whose references went, unless another push of it was accepted. Answers whether it may stay: they
+   * are back by the time it is condemned.
+   */
+  async #withdraw(name: RepositoryName, { id, digest, manifest }: NewPush): Promise<boolean> {
+    const condemned = await this.#objects.condemn(name, digest, { push: id });
     if (!condemned) return false;
     const isWhole = await this.#findMissing(name, manifest) === undefined;
     if (isWhole) await this.#objects.pardon(name, condemned);
@@ -297,6 +304,8 @@ export class Manifests {
 
 /** A push that is about to be stored. */
 interface NewPush {
+  /** A text that no other push has. */
+  readonly id: string;
   readonly digest: Digest;
   readonly manifest: Manifest;
   readonly push: ManifestPush;
