@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
@@ -63,9 +64,9 @@ export class ManifestObjects {
    * is new.
    */
   async put(name: RepositoryName, push: string, manifest: NewManifest): Promise<boolean> {
-    const { mediaType, subject } = manifest;
-    const value = encode({ mediaType, ...(subject && { subject }), push }, manifest.bytes);
-    const put = this.#storage.put(manifestKey(name, manifest.digest), value, { ifAbsent: true });
+    const put = this.#storage.put(manifestKey(name, manifest.digest), encodeNew(push, manifest), {
+      ifAbsent: true,
+    });
     return await unlessConflict(put) !== undefined;
   }
 
@@ -79,11 +80,24 @@ export class ManifestObjects {
     }
   }
 
-  /** The same for `push`, which is accepted where it is held: nobody else takes the manifest back then. */
-  async accept(name: RepositoryName, push: string, digest: Digest): Promise<"held" | "pardoned" | undefined> {
+  /**
+   * The same for `push`, which is accepted where it is held: nobody else takes the manifest back then. What is there in
+   * its place, damaged, is replaced.
+   */
+  async accept(
+    name: RepositoryName,
+    push: string,
+    manifest: NewManifest,
+  ): Promise<"held" | "pardoned" | undefined> {
     for (;;) {
-      const read = await this.#read(name, digest);
+      const read = await this.#read(name, manifest.digest);
       if (!read) return undefined;
+      if (Buffer.compare(read.manifest.bytes, manifest.bytes) !== 0) {
+        const whole = encodeNew(push, manifest);
+        const key = manifestKey(name, manifest.digest);
+        await unlessConflict(this.#storage.put(key, whole, { ifMatch: read.etag }));
+        continue;
+      }
       const { head } = read;
       if (head.condemned === undefined && (head.push === push || head.accepted)) return "held";
       const isCondemned = head.condemned !== undefined;
@@ -138,6 +152,10 @@ export class ManifestObjects {
     };
     return { head, etag: value.etag, manifest };
   }
+}
+
+function encodeNew(push: string, { mediaType, subject, bytes }: NewManifest): Uint8Array<ArrayBuffer> {
+  return encode({ mediaType, ...(subject && { subject }), push }, bytes);
 }
 
 function encode(head: Head, bytes: Uint8Array): Uint8Array<ArrayBuffer> {

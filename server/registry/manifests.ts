@@ -12,7 +12,7 @@ import { Deletions } from "./deletions.ts";
 import type { Due } from "./due.ts";
 import { digestBytes } from "./hash.ts";
 import { lastDigest, manifestsPrefix } from "./keys.ts";
-import { ManifestObjects, type StoredManifest } from "./manifest_objects.ts";
+import { ManifestObjects, type NewManifest, type StoredManifest } from "./manifest_objects.ts";
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
@@ -216,7 +216,7 @@ export class Manifests {
       await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
       // Who takes the repository out of the catalog looks for manifests first.
       const [state] = await Promise.all([
-        this.#objects.accept(name, stored.id, stored.digest),
+        this.#objects.accept(name, stored.id, toKeep(stored)),
         this.#catalog.add(name),
       ]);
       if (state === "held") return;
@@ -251,10 +251,8 @@ export class Manifests {
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
   async #store(name: RepositoryName, newPush: NewPush): Promise<void> {
     const { id, digest, manifest, push } = newPush;
-    const { mediaType, subject } = manifest;
-    const stored = { digest, mediaType, ...(subject && { subject: subject.digest }), bytes: push.bytes };
     const [isNew] = await Promise.all([
-      this.#objects.put(name, id, stored),
+      this.#objects.put(name, id, toKeep(newPush)),
       ...push.tags.map((tag) => this.#tags.announce(name, tag, { ...push, digest })),
     ]);
     try {
@@ -309,4 +307,8 @@ interface NewPush {
   readonly digest: Digest;
   readonly manifest: Manifest;
   readonly push: ManifestPush;
+}
+
+function toKeep({ digest, manifest: { mediaType, subject }, push }: NewPush): NewManifest {
+  return { digest, mediaType, ...(subject && { subject: subject.digest }), bytes: push.bytes };
 }

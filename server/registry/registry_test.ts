@@ -8,6 +8,7 @@ import { OCI_IMAGE_MANIFEST } from "../oci/media_type.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/name.ts";
 import { parseTag, type Tag } from "../oci/reference.ts";
 import { digestBytes } from "./hash.ts";
+import { manifestKey } from "./keys.ts";
 import { createRegistry, deleteBlob, type Registry } from "./registry.ts";
 
 const NAME = parseRepositoryName("library/app");
@@ -273,6 +274,16 @@ Deno.test("put() keeps the media type that a manifest was pushed with first", as
   const contentType = "application/vnd.docker.distribution.manifest.v2+json";
   await registry.manifests.put(NAME, { bytes, tags: [], contentType });
   assertEquals((await registry.manifests.get(NAME, { digest }))?.mediaType, OCI_IMAGE_MANIFEST);
+});
+
+Deno.test("put() replaces a manifest whose bytes have been damaged", async () => {
+  const storage = await memoryStorage();
+  const registry = await open(storage);
+  const bytes = manifestOf(await pushBlob(registry, NAME, "config"));
+  const { digest } = await push(registry, bytes, [V1]);
+  await storage.put(manifestKey(NAME, digest), bytesOf("{}\n{}"));
+  await push(registry, bytes, [V1]);
+  assertEquals((await registry.manifests.get(NAME, { tag: V1 }))?.bytes, bytes);
 });
 
 Deno.test("put() refuses what refers to what is not there", async () => {
