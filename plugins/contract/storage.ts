@@ -1,5 +1,5 @@
 /**
- * The storage contract: an object store of eight verbs and one shortcut, `locate`.
+ * The storage contract: an object store of eight verbs; what a plugin may have besides is optional.
  *
  * **Keys** are 1 to 1,024 characters of printable ASCII without space, `\`, `"`, `%`, `*`, `:`, `<`, `>`, `?` and `|`,
  * made of segments that `/` separates. No segment is empty, `.` or `..`, or longer than 255. No key is a
@@ -11,6 +11,11 @@
  * reader sees all of it or nothing. With `lasting: false` a power cut may undo it, `kill -9` may not. `append` promises neither: its bytes become durable with the `move` that follows.
  *
  * **Visible at once.** What a verb has answered, every later call sees.
+ *
+ * **Clocks.** Times are as the caller's own clock would have told them: a plugin whose store has another corrects them.
+ *
+ * **Unknown outcomes.** A plugin that lost an answer of its store asks again before it answers: `unavailable` means that the
+ * change was not made, or that nobody can tell.
  *
  * **Concurrency.** Calls may overlap. Conditions (`ifAbsent`, `ifMatch`, an offset) are tested and acted upon in one
  * step: of two callers with the same condition at most one succeeds. Overlapping `append`s to one key are the
@@ -56,6 +61,11 @@ export interface ByteSpan {
 export interface ChangeOptions {
   /** The answer need not wait until the change survives a power cut: for what can be done again. Order is kept for readers only. */
   readonly lasting?: false;
+  /**
+   * The change is made within so many milliseconds of the call or not at all, by the store's own clock; `unavailable` then.
+   * Asked only of a store that lacks `conditions`: callers keep each other out by locks, and this ends what one of them began before its lock does.
+   */
+  readonly withinMs?: number;
 }
 
 /** What must hold for a `put`; at most one of them. */
@@ -84,6 +94,27 @@ export interface ListPage {
 export interface Location {
   /** Absolute path of a regular file inside a directory that the plugin was granted. */
   readonly file: string;
+}
+
+/** What a store can and cannot do. */
+export interface StorageFeatures {
+  /** Whether servers on other machines can use the same store. */
+  readonly shared: boolean;
+  /** Whether `ifAbsent` and `ifMatch` hold whoever else changes the object. Where not, callers keep each other out by locks. */
+  readonly conditions: boolean;
+  /**
+   * 0: `move` is one step. Else it copies, then removes the source at most so many milliseconds after the call; until then
+   * both are there, and who has made a new object at `from` meanwhile may lose it. Such a store has `copy`.
+   */
+  readonly moveMs: number;
+}
+
+/** Who asks for a URL. */
+export interface UrlRequest {
+  /** The client's address; `undefined` where it is not known. */
+  readonly client?: string;
+  /** The media type that the bytes are to be served as. */
+  readonly mediaType: string;
 }
 
 /** An object store. Every method may throw `PluginError`; none throws for absence. */
@@ -129,10 +160,22 @@ export interface Storage {
    * without the method is never asked.
    */
   locate?(key: string, access: "read" | "append"): Promise<Location | undefined>;
+
+  /** What the store can and cannot do. Without the method it is nobody else's, and does everything in one step. */
+  features?(): Promise<StorageFeatures>;
+
+  /** Makes `to` an object with the bytes of `from`, replacing what was there. Answers `false` where `from` does not exist. */
+  copy?(from: string, to: string): Promise<boolean>;
+
+  /**
+   * A URL at which a client may read the object by itself, for a short time; it is not asked for whether the object exists. `undefined`:
+   * this client is to be served by the registry.
+   */
+  url?(key: string, request: UrlRequest): Promise<string | undefined>;
 }
 
-/** The contract's method names: the wire's allow-list. */
-export const STORAGE_METHODS = [
+/** The names of the methods that every store has. */
+export const STORAGE_VERBS = [
   "stat",
   "get",
   "open",
@@ -141,7 +184,15 @@ export const STORAGE_METHODS = [
   "move",
   "delete",
   "list",
+] as const satisfies readonly (keyof Storage)[];
+
+/** The contract's method names: the wire's allow-list. */
+export const STORAGE_METHODS = [
+  ...STORAGE_VERBS,
   "locate",
+  "features",
+  "copy",
+  "url",
 ] as const satisfies readonly (keyof Storage)[];
 
 /** Largest object of `get` and `put`, in bytes. */

@@ -1,4 +1,4 @@
-import { LIST_LIMIT_MAX, type STORAGE_METHODS, VALUE_BYTES_MAX } from "./storage.ts";
+import { LIST_LIMIT_MAX, type STORAGE_METHODS, type StorageFeatures, VALUE_BYTES_MAX } from "./storage.ts";
 import type { WireMethod, WireMethods } from "./wire.ts";
 import {
   malformed,
@@ -32,10 +32,17 @@ export const STORAGE_WIRE: WireMethods & Readonly<Record<(typeof STORAGE_METHODS
   delete: { read: readBoolean },
   list: { read: (answer) => readList(answer, readText, LIST_LIMIT_MAX) },
   locate: { optional: true, read: orAbsent(({ file }) => ({ file: readText(file) })) },
+  features: { optional: true, read: (answer) => readFeatures(readRecord(answer)) },
+  copy: { optional: true, read: readBoolean },
+  url: { optional: true, read: (answer) => answer === undefined ? undefined : readText(answer) },
 };
 
 function orAbsent<T>(read: (answer: Properties) => T): (answer: unknown) => T | undefined {
   return (answer) => answer === undefined ? undefined : read(readRecord(answer));
+}
+
+function readFeatures({ shared, conditions, moveMs }: Properties): StorageFeatures {
+  return { shared: readBoolean(shared), conditions: readBoolean(conditions), moveMs: readCount(moveMs) };
 }
 
 function readFacts({ size, modifiedAtMs }: Properties) {

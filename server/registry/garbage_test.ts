@@ -1,6 +1,6 @@
 import { create } from "../../plugins/storage/memory/memory.ts";
 import { PluginError } from "../../plugins/contract/error.ts";
-import { type Storage, STORAGE_METHODS } from "../../plugins/contract/storage.ts";
+import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
 import { assert, assertEquals } from "../../tests/support/assert.ts";
 import {
   type Actor,
@@ -396,7 +396,7 @@ function crashing(storage: Storage, changesMax: number): Storage {
 }
 
 function bound(storage: Storage): Storage {
-  const methods = STORAGE_METHODS.filter((method) => method !== "locate");
+  const methods = STORAGE_VERBS;
   return Object.fromEntries(
     methods.map((method) => [method, storage[method].bind(storage)]),
   ) as unknown as Storage;

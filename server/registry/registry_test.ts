@@ -1,6 +1,6 @@
 import { create } from "../../plugins/storage/memory/memory.ts";
 import { PluginError } from "../../plugins/contract/error.ts";
-import { type Storage, STORAGE_METHODS } from "../../plugins/contract/storage.ts";
+import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
 import { assert, assertEquals, assertRejects } from "../../tests/support/assert.ts";
 import { type Digest } from "../oci/digest.ts";
 import { OciError, type OciErrorCode } from "../oci/error.ts";
@@ -35,7 +35,7 @@ async function memoryStorage(): Promise<Storage> {
 /** A store that breaks at the change number `crashAt` and stays broken: what a crash leaves. */
 function crashing(storage: Storage, crashAt: number): Storage & { readonly changes: () => number } {
   let changes = 0;
-  const calls = STORAGE_METHODS.filter((method) => method !== "locate").map((method) => {
+  const calls = STORAGE_VERBS.map((method) => {
     const call = storage[method].bind(storage) as (...args: unknown[]) => Promise<unknown>;
     const guarded = (...args: unknown[]) => {
       if (CHANGES.includes(method)) changes++;

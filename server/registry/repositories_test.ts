@@ -1,5 +1,5 @@
 import { PluginError } from "../../plugins/contract/error.ts";
-import { type Storage, STORAGE_METHODS } from "../../plugins/contract/storage.ts";
+import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
 import { create } from "../../plugins/storage/memory/memory.ts";
 import { assert, assertEquals } from "../../tests/support/assert.ts";
 import { interleave, randomSchedule, type Schedule, twoSwitches } from "../../tests/support/interleavings.ts";
@@ -60,7 +60,7 @@ async function pushIndex({ manifests }: Registry, child: Content, tags: readonly
 /** A store that breaks at the change number `crashAt` and stays broken: what a crash leaves. */
 function crashing(storage: Storage, crashAt: number): Storage {
   let changes = 0;
-  const calls = STORAGE_METHODS.filter((method) => method !== "locate").map((method) => {
+  const calls = STORAGE_VERBS.map((method) => {
     const call = storage[method].bind(storage) as (...args: unknown[]) => Promise<unknown>;
     const guarded = (...args: unknown[]) => {
       if (CHANGES.includes(method)) changes++;
@@ -189,7 +189,7 @@ Deno.test("delete() goes on where pushes never end, and gives up at last", async
 });
 
 function bound(storage: Storage): Storage {
-  const methods = STORAGE_METHODS.filter((method) => method !== "locate");
+  const methods = STORAGE_VERBS;
   return Object.fromEntries(
     methods.map((method) => [method, storage[method].bind(storage)]),
   ) as unknown as Storage;

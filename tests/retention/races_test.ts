@@ -1,6 +1,6 @@
 import { create } from "../../plugins/storage/memory/memory.ts";
 import { PluginError } from "../../plugins/contract/error.ts";
-import { type Storage, STORAGE_METHODS } from "../../plugins/contract/storage.ts";
+import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../../server/oci/digest.ts";
 import { OciError } from "../../server/oci/error.ts";
 import { parseManifest } from "../../server/oci/manifest.ts";
@@ -139,7 +139,7 @@ Deno.test("a run that a crash cuts short at any write leaves nothing broken, and
 /** A store that breaks at its write number `crashAt`, and stays broken. */
 function crashing(storage: Storage, crashAt: number): Storage {
   let writes = 0;
-  const methods = STORAGE_METHODS.filter((name) => name !== "locate").map((name) => {
+  const methods = STORAGE_VERBS.map((name) => {
     const call = storage[name].bind(storage) as (...args: unknown[]) => Promise<unknown>;
     const guarded = (...args: unknown[]) => {
       if (["put", "append", "move", "delete"].includes(name)) writes++;

@@ -1,6 +1,6 @@
 /** A registry in memory whose contents can grow old at once, and runs of retention over it by real rules. */
 
-import { type Storage, STORAGE_METHODS } from "../../plugins/contract/storage.ts";
+import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
 import { create as createPolicy } from "../../plugins/policy/cel/cel.ts";
 import { create as createStorage } from "../../plugins/storage/memory/memory.ts";
 import type { Digest } from "../../server/oci/digest.ts";
@@ -193,7 +193,7 @@ function aging(storage: Storage, { keys }: Clock): Storage {
     const ageMs = keys.get(key) ?? 0;
     return found && { ...found, modifiedAtMs: ageMs === Infinity ? 0 : found.modifiedAtMs - ageMs };
   };
-  const methods = STORAGE_METHODS.filter((method) => method !== "locate").map((method) =>
+  const methods = STORAGE_VERBS.map((method) =>
     [method, (storage[method] as (...args: never[]) => unknown).bind(storage)] as const
   );
   return {

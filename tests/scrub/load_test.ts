@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import { type Storage, STORAGE_METHODS } from "../../plugins/contract/storage.ts";
+import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../../server/oci/digest.ts";
 import type { RepositoryName } from "../../server/oci/name.ts";
 import type { Tag } from "../../server/oci/reference.ts";
@@ -71,7 +71,7 @@ async function repeat(task: () => Promise<unknown>, isOver: () => boolean): Prom
 
 /** The store, each call to which lets others have their turn. */
 function fair(storage: Storage): Storage {
-  const calls = STORAGE_METHODS.filter((method) => method !== "locate").map((method) => {
+  const calls = STORAGE_VERBS.map((method) => {
     const call = storage[method].bind(storage) as (...args: unknown[]) => Promise<unknown>;
     return [method, async (...args: unknown[]) => {
       await new Promise((resolve) => setImmediate(resolve));

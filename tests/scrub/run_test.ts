@@ -1,5 +1,5 @@
 import { PluginError } from "../../plugins/contract/error.ts";
-import { type Storage, STORAGE_METHODS } from "../../plugins/contract/storage.ts";
+import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../../server/oci/digest.ts";
 import type { RepositoryName } from "../../server/oci/name.ts";
 import type { Finding } from "../../server/registry/scrub/findings.ts";
@@ -25,7 +25,7 @@ async function assertFails(work: Promise<unknown>, pattern: RegExp): Promise<voi
 
 /** The store, each of whose calls is told first. */
 function watched(storage: Storage, before: (method: string, key: string) => void): Storage {
-  const calls = STORAGE_METHODS.filter((method) => method !== "locate").map((method) => {
+  const calls = STORAGE_VERBS.map((method) => {
     const call = storage[method].bind(storage) as (...args: unknown[]) => Promise<unknown>;
     return [method, async (...args: unknown[]) => {
       before(method, args[0] as string);

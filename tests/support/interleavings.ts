@@ -1,7 +1,7 @@
 /** Lets operations over one store meet in every order that matters, one call to the store at a time. */
 
 import { setImmediate } from "node:timers";
-import { type Storage, STORAGE_METHODS } from "../../plugins/contract/storage.ts";
+import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
 
 /** One of those that meet: what it does over its own view of the store. */
 export type Actor = (storage: Storage) => Promise<unknown>;
@@ -65,7 +65,7 @@ function runs([first, second]: readonly number[], before: number, between: numbe
 
 /** The store, each call to which waits for its turn. */
 function gate(storage: Storage, queue: (() => Promise<void>)[]): Storage {
-  const calls = STORAGE_METHODS.filter((method) => method !== "locate").map((method) => {
+  const calls = STORAGE_VERBS.map((method) => {
     const call = storage[method].bind(storage) as (...args: unknown[]) => Promise<unknown>;
     const gated = (...args: unknown[]) => {
       const { promise, resolve } = Promise.withResolvers<unknown>();
