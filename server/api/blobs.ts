@@ -5,14 +5,17 @@ import { deleteBlob, type Registry } from "../registry/registry.ts";
 import { emptyAnswer, etagOf, isKnownToClient } from "./answer.ts";
 import type { Call } from "./endpoint.ts";
 
+const MEDIA_TYPE = "application/octet-stream";
+
 /** `GET` and `HEAD /v2/<name>/blobs/<digest>` (distribution-spec, "Pulling blobs"; ranges: RFC 9110, section 14). */
-export async function get({ blobs }: Registry, call: Call<"name" | "digest">): Promise<Response> {
+export async function get(registry: Registry, call: Call<"name" | "digest">): Promise<Response> {
   const { name, digest } = call.words;
+  const { blobs } = registry;
   const facts = await blobs.stat(name, digest);
   if (!facts) throw unknownBlob();
   const headers = {
     "Accept-Ranges": "bytes",
-    "Content-Type": "application/octet-stream",
+    "Content-Type": MEDIA_TYPE,
     "Docker-Content-Digest": digest,
     "ETag": etagOf(digest),
   };
@@ -21,6 +24,8 @@ export async function get({ blobs }: Registry, call: Call<"name" | "digest">): P
     return new Response(null, { headers: { ...headers, "Content-Length": String(facts.size) } });
   }
   const span = requestedSpan(call.headers, digest, facts.size);
+  const elsewhere = await findElsewhere(registry, call);
+  if (elsewhere !== undefined) return redirectAnswer(elsewhere, digest);
   const opened = await blobs.open(digest, span);
   if (!opened) throw unknownBlob();
   return new Response(opened.body, {
@@ -30,6 +35,24 @@ export async function get({ blobs }: Registry, call: Call<"name" | "digest">): P
       "Content-Length": String(span?.length ?? facts.size),
       ...(span && { "Content-Range": formatContentRange(span, facts.size) }),
     },
+  });
+}
+
+/** Where the client may read the blob by itself. An `If-Range` names the entity tag from here, which only this registry knows. */
+async function findElsewhere(
+  { blobs }: Registry,
+  { words, headers, request }: Call<"name" | "digest">,
+): Promise<string | undefined> {
+  if (headers.has("If-Range")) return undefined;
+  return await blobs.url(words.digest, { client: request.clientAddress, mediaType: MEDIA_TYPE });
+}
+
+/** Sends the client there. The address is a credential that soon ends: nobody may keep it. */
+function redirectAnswer(location: string, digest: Digest): Response {
+  return emptyAnswer(307, {
+    "Cache-Control": "no-store",
+    "Docker-Content-Digest": digest,
+    "Location": location,
   });
 }
 

@@ -1,4 +1,5 @@
-import type { ObjectFacts, OpenedObject, Storage } from "../../plugins/contract/storage.ts";
+import { PluginError } from "../../plugins/contract/error.ts";
+import type { ObjectFacts, OpenedObject, Storage, UrlRequest } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Span } from "../oci/range.ts";
@@ -50,6 +51,21 @@ export class Blobs {
     const opened = await this.#storage.open(blobKey(digest), span);
     if (opened || !await this.#bringBack(digest)) return opened;
     return await this.#storage.open(blobKey(digest), span);
+  }
+
+  /** Where this client may read a blob that `stat` has found by itself; `undefined`: it is served from here. */
+  async url(digest: Digest, request: UrlRequest): Promise<string | undefined> {
+    const answered = await this.#storage.url?.(blobKey(digest), request);
+    if (answered === undefined) return undefined;
+    const url = URL.parse(answered);
+    // What it says instead may be half a signature: it stands in no message.
+    if (url === null || !/^https?:$/.test(url.protocol)) {
+      throw new PluginError(
+        "failed",
+        `Cannot send a client to ${blobKey(digest)}: the store's URL is none of HTTP`,
+      );
+    }
+    return url.href;
   }
 
   /** Announces that the repository is about to have the blob, so that it is found should nothing come to need it. */
