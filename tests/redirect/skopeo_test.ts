@@ -26,7 +26,7 @@ Deno.test({
     try {
       const image = await writeImageLayout(`${folder}/image`);
       await using lender = startLender();
-      // To another name than the registry's, as a store has one: to the same a client would send its credentials again.
+      // A store has another name than its registry: some clients would show their credentials again to the same.
       const base = lender.url.replace("127.0.0.1", "localhost");
       await using registry = await startLendingRegistry(base, await configWithWriter());
       const remote = `docker://${registry.host}/team/app:v1`;
