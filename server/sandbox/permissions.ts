@@ -74,10 +74,17 @@ function lookUp(path: string, options: Options): string[] {
   return texts.map((text) => hostOf(option, text));
 }
 
+/** Where a URL leads that names no port. */
+const PORTS: Readonly<Record<string, number>> = {
+  "https:": 443,
+  "http:": 80,
+  ...{ "redis:": 6379, "rediss:": 6379, "valkey:": 6379, "valkeys:": 6379 },
+};
+
 function hostOf(option: string, text: string): string {
   const { host, port, protocol } = URL.canParse(text) ? new URL(text) : { host: "", port: "", protocol: "" };
   if (host === "") throw new TypeError(`Cannot expand {${option}.host}: ${JSON.stringify(text)} is no URL`);
-  const fallback = { "https:": 443, "http:": 80 }[protocol];
+  const fallback = PORTS[protocol];
   return port === "" && fallback !== undefined ? `${host}:${fallback}` : host;
 }
 

@@ -174,6 +174,8 @@ testRule("console", [
   bad("server/main.ts", "const write = console.error;", "write to the log, or return what is to be written"),
   good("server/observe/log.ts", "console.log(1);"),
   good("cli/output.ts", "console.log(1);"),
+  good("plugins/lock/redis/redis.ts", "console.warn(1);"),
+  bad("plugins/contract/wire.ts", "console.log(1);", "write to the log, or return what is to be written"),
   good("tests/bench/main.ts", "console.log(1);"),
   good("server/main.ts", "admin.console(1);"),
 ]);

@@ -23,6 +23,9 @@ const DEFAULT_EXPORTS = ["tests/style/lint_plugin.ts"];
 /** Where writing to the console is the task. Tests may. */
 const CONSOLE = ["cli/output.ts", "server/observe/log.ts"];
 
+/** The console of a plugin is its way to the server's log. */
+const PLUGIN = /^plugins\/(?!contract\/)/;
+
 /** Why a file may not be called so, or `undefined`. */
 export function refusePath(path: string): string | undefined {
   const name = basename(path).replace(/(?:_test|_suite)?\.[cm]?[jt]sx?$/, "");
@@ -54,11 +57,11 @@ export const wordsRule: Deno.lint.Rule = {
   },
 };
 
-/** Only the log and the CLI's output write to the console. */
+/** Only the log, the CLI's output and plugins write to the console. */
 export const consoleRule: Deno.lint.Rule = {
   create(context) {
     const path = projectPath(context.filename);
-    if (isTest(path) || CONSOLE.includes(path)) return {};
+    if (isTest(path) || CONSOLE.includes(path) || PLUGIN.test(path)) return {};
     return {
       MemberExpression(node) {
         if (node.object.type !== "Identifier" || node.object.name !== "console") return;
