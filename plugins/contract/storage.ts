@@ -76,6 +76,12 @@ export interface PutCondition extends ChangeOptions {
   readonly ifMatch?: string;
 }
 
+/** What must hold for a `move`. */
+export interface MoveCondition extends ChangeOptions {
+  /** Only an object of so many bytes; what is appended to it meanwhile is not moved. */
+  readonly ifSize?: number;
+}
+
 /** What must hold for a `delete`. */
 export interface DeleteCondition extends ChangeOptions {
   /** Only the object that has this etag. */
@@ -143,10 +149,11 @@ export interface Storage {
   append(key: string, offset: number, body: Bytes): Promise<{ readonly size: number }>;
 
   /**
-   * Renames an object, replacing what was at `to`. Answers `false` where `from` does not exist. Where the bytes that
+   * Renames an object, replacing what was at `to`. Answers `false` where `from` does not exist. A condition that does not
+   * hold: `conflict`. Where the bytes that
    * were appended cannot be made durable it fails, and the object is gone: a second try could take lost bytes for good.
    */
-  move(from: string, to: string, options?: ChangeOptions): Promise<boolean>;
+  move(from: string, to: string, condition?: MoveCondition): Promise<boolean>;
 
   /** Removes an object. Answers `false` where there was none. A condition that does not hold: `conflict`. */
   delete(key: string, condition?: DeleteCondition): Promise<boolean>;

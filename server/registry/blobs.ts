@@ -1,23 +1,29 @@
 import { PluginError } from "../../plugins/contract/error.ts";
-import type { ObjectFacts, OpenedObject, Storage, UrlRequest } from "../../plugins/contract/storage.ts";
+import type { OpenedObject, Storage, UrlRequest } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Span } from "../oci/range.ts";
+import type { Asides } from "./asides.ts";
+import { unlessConflict } from "./conditions.ts";
 import type { Due } from "./due.ts";
-import { asidePrefix, blobKey } from "./keys.ts";
+import { blobKey } from "./keys.ts";
 import type { Links } from "./links.ts";
 
 const HOLDERS_ASKED_MAX = 100;
-const ASIDE_PAGE = 100;
 
 /** The blobs of repositories: bytes that are kept once, and links by which a repository has them. */
 export class Blobs {
   readonly #storage: Storage;
   readonly #links: Links;
   readonly #due: Due;
+  readonly #asides: Asides;
 
-  constructor(storage: Storage, { links, due }: { readonly links: Links; readonly due: Due }) {
+  constructor(
+    storage: Storage,
+    { links, due, asides }: { readonly links: Links; readonly due: Due; readonly asides: Asides },
+  ) {
     this.#storage = storage;
+    this.#asides = asides;
     this.#links = links;
     this.#due = due;
   }
@@ -29,7 +35,7 @@ export class Blobs {
       this.#storage.stat(blobKey(digest)),
     ]);
     if (!linked) return undefined;
-    return blob ?? await this.#bringBack(digest);
+    return blob ?? await this.#asides.bringBack(digest);
   }
 
   /** Whether the repository has the blob. */
@@ -49,7 +55,7 @@ export class Blobs {
   /** The bytes, or a part of them, of a blob that `stat` has found. */
   async open(digest: Digest, span?: Span): Promise<OpenedObject | undefined> {
     const opened = await this.#storage.open(blobKey(digest), span);
-    if (opened || !await this.#bringBack(digest)) return opened;
+    if (opened || !await this.#asides.bringBack(digest)) return opened;
     return await this.#storage.open(blobKey(digest), span);
   }
 
@@ -74,12 +80,17 @@ export class Blobs {
   }
 
   /**
-   * Makes the upload's bytes, whose digest has been computed, a blob of the repository that was announced. The link comes
-   * first: until the bytes are there it means nothing, and a crash leaves either the upload or the blob.
+   * Makes the upload's bytes, so many of which the digest has been computed of, a blob of the repository that was announced. The
+   * link comes first: until the bytes are there it means nothing, and a crash leaves either the upload or the blob.
+   * `undefined` where more has been added to the upload meanwhile.
    */
-  async take(name: RepositoryName, digest: Digest, uploadKey: string): Promise<boolean> {
+  async take(
+    name: RepositoryName,
+    digest: Digest,
+    { key, size }: { readonly key: string; readonly size: number },
+  ): Promise<boolean | undefined> {
     await this.#links.hold(name, digest);
-    return await this.#storage.move(uploadKey, blobKey(digest));
+    return await unlessConflict(this.#storage.move(key, blobKey(digest), { ifSize: size }));
   }
 
   /**
@@ -121,13 +132,5 @@ export class Blobs {
       }
       if (await this.#links.remove(name, digest, { condemned })) return true;
     }
-  }
-
-  /** Puts bytes back in their place that a collector has taken aside while a link to them was made. */
-  async #bringBack(digest: Digest): Promise<ObjectFacts | undefined> {
-    for (const key of await this.#storage.list(asidePrefix(digest), { limit: ASIDE_PAGE })) {
-      await this.#storage.move(key, blobKey(digest));
-    }
-    return await this.#storage.stat(blobKey(digest));
   }
 }

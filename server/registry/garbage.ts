@@ -1,17 +1,9 @@
 import type { Storage, StoredValue } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
+import type { Asides } from "./asides.ts";
 import { unlessConflict } from "./conditions.ts";
-import {
-  asideKey,
-  asidePrefix,
-  blobKey,
-  DUE_BYTES_PREFIX,
-  DUE_PREFIX,
-  dueKey,
-  lastDigest,
-  nameAfter,
-} from "./keys.ts";
+import { blobKey, DUE_BYTES_PREFIX, DUE_PREFIX, dueKey, lastDigest, nameAfter } from "./keys.ts";
 import type { CondemnedLink, Links } from "./links.ts";
 import type { Manifests } from "./manifests.ts";
 import { mapParallel } from "./parallel.ts";
@@ -48,6 +40,7 @@ export interface GarbageParts {
   readonly storage: Storage;
   readonly links: Links;
   readonly manifests: Manifests;
+  readonly asides: Asides;
 }
 
 /** A link whose time to be judged has come. */
@@ -60,7 +53,6 @@ interface Candidate {
 
 const WITHOUT_WAITING = { lasting: false } as const;
 const PAGE = 10_000;
-const ASIDE_PAGE = 100;
 const HOLDERS_ASKED_MAX = 100;
 
 /**
@@ -71,9 +63,9 @@ const HOLDERS_ASKED_MAX = 100;
  * 2. When it has been that for the grace time, and still no manifest refers to it, it is removed, provided that nobody
  *    has relied on it since it was condemned (`Links`). So whoever was told that the repository has the blob has the grace time
  *    to push what needs it, and a manifest that was pushed meanwhile either is seen here or finds the link gone.
- * 3. Bytes that no repository has a link to are taken aside, by a rename; then links are looked for again. Whoever has
+ * 3. Bytes that no repository has a link to are taken aside; then links are looked for again. Whoever has
  *    made one since finds no bytes and brings them back, or does so once they are brought back here. What is removed at last is
- *    the one object aside, so that bytes that are uploaded meanwhile are out of reach.
+ *    the one object aside, so that bytes that are uploaded meanwhile are out of reach (`Asides`).
  *
  * A crash leaves what was not finished on the due lists. Nothing waits until it survives a power cut: that may bring back what was
  * garbage, or have a scrub find it, but takes nothing that is needed.
@@ -82,8 +74,10 @@ export class Garbage {
   readonly #storage: Storage;
   readonly #links: Links;
   readonly #manifests: Manifests;
+  readonly #asides: Asides;
 
-  constructor({ storage, links, manifests }: GarbageParts) {
+  constructor({ storage, links, manifests, asides }: GarbageParts) {
+    this.#asides = asides;
     this.#storage = storage;
     this.#links = links;
     this.#manifests = manifests;
@@ -202,19 +196,13 @@ export class Garbage {
   /** Answers whether that was all: who has the last link removed now has said so already, and will not again. */
   async #judgeBlob(digest: Digest, { report }: Run): Promise<boolean> {
     const holders = await this.#links.holders(digest, HOLDERS_ASKED_MAX);
-    if (holders.length === 0) {
-      await this.#storage.move(blobKey(digest), asideKey(digest, crypto.randomUUID()), WITHOUT_WAITING);
+    if (holders.length === 0) await this.#asides.take(digest);
+    const { removed, isSettled } = await this.#asides.settle(digest, () => this.#hasHolder(digest));
+    for (const size of removed) {
+      report.blobs++;
+      report.bytes += size;
     }
-    for (const key of await this.#storage.list(asidePrefix(digest), { limit: ASIDE_PAGE })) {
-      const facts = await this.#storage.stat(key);
-      if (await this.#hasHolder(digest)) {
-        await this.#storage.move(key, blobKey(digest), WITHOUT_WAITING);
-      } else if (await this.#storage.delete(key, WITHOUT_WAITING)) {
-        report.blobs++;
-        report.bytes += facts?.size ?? 0;
-      }
-    }
-    return holders.length === 0 || await this.#isHeld(digest, holders);
+    return isSettled && (holders.length === 0 || await this.#isHeld(digest, holders));
   }
 
   /** Whether one of the repositories has a link that is not condemned. */

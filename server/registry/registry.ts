@@ -3,6 +3,7 @@ import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Tag } from "../oci/reference.ts";
+import { Asides } from "./asides.ts";
 import { Blobs } from "./blobs.ts";
 import { Catalog } from "./catalog.ts";
 import { Due } from "./due.ts";
@@ -52,7 +53,8 @@ export interface Registry {
 export async function createRegistry(storage: Storage, options: RegistryOptions): Promise<Registry> {
   const due = new Due(storage);
   const links = new Links(storage, due);
-  const blobs = new Blobs(storage, { links, due });
+  const asides = new Asides(storage, await storage.features?.() ?? { moveMs: 0 });
+  const blobs = new Blobs(storage, { links, due, asides });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });
@@ -62,7 +64,7 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, due, changes });
   await manifests.recover();
   const pulls = new Pulls(storage);
-  const garbage = new Garbage({ storage, links, manifests });
+  const garbage = new Garbage({ storage, links, manifests, asides });
   const usage = new UsageCounter(storage);
   const nouns = { blobs, uploads, manifests, tags, referrers, catalog, pulls, changes, rules };
   return { ...nouns, garbage, usage, repositories: new Repositories(storage, nouns) };

@@ -115,7 +115,10 @@ export class Uploads {
       if (!answer.accepted) return answer;
       // A collector that finds no link for the grace time, which is longer than this, strikes it out.
       if (performance.now() - announcedAtMs > ANNOUNCED_MS) await this.#blobs.announce(name, digest);
-      if (!await this.#blobs.take(name, digest, uploadKey(name, id))) throw unknownUpload();
+      const upload = { key: uploadKey(name, id), size: answer.size };
+      const isTaken = await this.#blobs.take(name, digest, upload);
+      if (isTaken === undefined) return { accepted: false, size: await this.size(name, id) };
+      if (!isTaken) throw unknownUpload();
       this.#quota.release(name);
       remember(this.#finished, id, digest, FINISHED_MAX);
       return answer;
@@ -183,6 +186,8 @@ export class Uploads {
     const before = await this.size(name, id);
     if (offset !== undefined && offset !== before) return { accepted: false, size: before };
     const hasher = this.#hasherAt(id, before);
+    // Another replica may have begun the upload.
+    if (hasher) remember(this.#hashers, id, hasher, HASHERS_MAX);
     try {
       const { size } = await this.#storage.append(
         uploadKey(name, id),
@@ -203,7 +208,7 @@ export class Uploads {
 
   /** The hasher that has seen exactly the first `length` bytes. */
   #hasherAt(id: UploadId, length: number): Hasher | undefined {
-    const hasher = this.#hashers.get(id);
+    const hasher = this.#hashers.get(id) ?? new Hasher("sha256");
     return hasher?.length === length ? hasher : undefined;
   }
 

@@ -39,6 +39,17 @@ export const MOVES: readonly StorageClause[] = [
     },
   },
   {
+    name: "move({ ifSize }) leaves an object of another size where it is",
+    run: async (storage) => {
+      await storage.append("up/1", 0, bytesOf(encode("hello")));
+      await assert.rejects(storage.move("up/1", "to", { ifSize: 4 }), { code: "conflict" });
+      assert.deepEqual(await all(storage), ["up/1"]);
+      assert.equal(await storage.move("up/1", "to", { ifSize: 5 }), true);
+      assert.deepEqual([await getText(storage, "to"), await all(storage)], ["hello", ["to"]]);
+      assert.equal(await storage.move("up/1", "to", { ifSize: 5 }), false);
+    },
+  },
+  {
     name: "append() and move() make the time of modification new",
     run: async (storage) => {
       await Promise.all([put(storage, "a", "1"), put(storage, "b", "2"), put(storage, "c", "3")]);

@@ -14,10 +14,10 @@ import type { CreatePlugin } from "../../contract/plugin.ts";
 import {
   type Bytes,
   type ByteSpan,
-  type ChangeOptions,
   type DeleteCondition,
   type ListPage,
   type Location,
+  type MoveCondition,
   type ObjectFacts,
   type OpenedObject,
   type PutCondition,
@@ -124,14 +124,18 @@ class FsStorage implements Storage {
     });
   }
 
-  move(from: string, to: string, { lasting }: ChangeOptions = {}): Promise<boolean> {
+  move(from: string, to: string, { lasting, ifSize }: MoveCondition = {}): Promise<boolean> {
     return this.#attempt(`move to ${to}`, from, async () => {
       const source = this.#paths.file(from);
       const target = this.#paths.file(to);
       if (!this.#tree.stat(from)) return false;
       await this.#settle(from, { lasting });
       const left = this.#tree.alone(() => {
-        if (!this.#tree.stat(from)) return undefined;
+        const info = this.#tree.stat(from);
+        if (!info) return undefined;
+        if (ifSize !== undefined && info.size !== ifSize) {
+          throw new PluginError("conflict", `Cannot move ${from}: it has ${info.size} bytes, not ${ifSize}`);
+        }
         return this.#tree.move(from, to, () => Deno.renameSync(source, target));
       });
       if (left === undefined) return false;

@@ -12,6 +12,7 @@ import {
   type Bytes,
   type ByteSpan,
   type ListPage,
+  type MoveCondition,
   type ObjectFacts,
   type OpenedObject,
   type PutCondition,
@@ -86,9 +87,12 @@ class MemoryStorage implements Storage {
     return { size: object.size };
   }
 
-  async move(from: string, to: string): Promise<boolean> {
+  async move(from: string, to: string, { ifSize }: MoveCondition = {}): Promise<boolean> {
     const object = this.#objects.get(from);
     if (!object) return false;
+    if (ifSize !== undefined && object.size !== ifSize) {
+      throw new PluginError("conflict", `Cannot move ${from}: it has ${object.size} bytes, not ${ifSize}`);
+    }
     this.#remove(from);
     this.#insert(to, object).modifiedAtMs = Date.now();
     return true;
