@@ -220,3 +220,18 @@ export function linkedName(key: string): RepositoryName {
 export function nameAfter(prefix: string, key: string): RepositoryName {
   return key.slice(prefix.length, key.indexOf("!")) as RepositoryName;
 }
+
+/**
+ * Whether what is kept at a key is bytes, or was moved out of the way: nobody makes a condition upon what such a key holds, neither
+ * `ifAbsent` nor `ifMatch`.
+ */
+export function isBytesKey(key: string): boolean {
+  return BYTES_PREFIXES.some((prefix) => key.startsWith(prefix));
+}
+
+const BYTES_PREFIXES: readonly string[] = [
+  BLOBS_PREFIX,
+  UPLOADS_PREFIX,
+  ASIDE_PREFIX,
+  QUARANTINE_PREFIX,
+];
