@@ -110,7 +110,8 @@ export interface StorageFeatures {
   readonly conditions: boolean;
   /**
    * 0: `move` is one step. Else it copies, then removes the source at most so many milliseconds after the call; until then
-   * both are there, and who has made a new object at `from` meanwhile may lose it. Such a store has `copy`.
+   * both are there, and who has made a new object at `from` meanwhile may lose it. Of several who move or delete one object
+   * at once more than one may be told that it did. Such a store has `copy`.
    */
   readonly moveMs: number;
 }

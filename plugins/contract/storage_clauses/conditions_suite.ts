@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import type { Storage } from "../storage.ts";
 import {
   all,
   bytesOf,
@@ -87,12 +88,13 @@ export const CONDITIONS: readonly StorageClause[] = [
     },
   },
   {
-    name: "move() succeeds for exactly one of many at once",
+    name: "move() succeeds for exactly one of many at once, where it is one step",
     run: async (storage) => {
       await put(storage, "from", "x");
       const moved = await Promise.all(times(12, (index) => storage.move("from", `to/${index}`)));
-      assert.equal(moved.filter(Boolean).length, 1);
-      assert.deepEqual(await all(storage), [`to/${moved.indexOf(true)}`]);
+      requireWinners(moved, await isOneStep(storage));
+      const targets = moved.flatMap((isMoved, index) => isMoved ? [`to/${index}`] : []);
+      assert.deepEqual(await all(storage), targets.toSorted());
     },
   },
   {
@@ -107,11 +109,12 @@ export const CONDITIONS: readonly StorageClause[] = [
     },
   },
   {
-    name: "delete() succeeds for exactly one of many at once",
+    name: "delete() succeeds for exactly one of many at once, where changes are one step",
     run: async (storage) => {
       await put(storage, "a/b", "x");
       const deleted = await Promise.all(times(12, () => storage.delete("a/b")));
-      assert.equal(deleted.filter(Boolean).length, 1);
+      requireWinners(deleted, await isOneStep(storage));
+      assert.deepEqual(await all(storage), []);
     },
   },
   {
@@ -134,3 +137,12 @@ export const CONDITIONS: readonly StorageClause[] = [
     },
   },
 ];
+
+async function isOneStep(storage: Storage): Promise<boolean> {
+  return (await storage.features?.())?.moveMs === 0 || storage.features === undefined;
+}
+
+function requireWinners(results: readonly boolean[], isOneStep: boolean): void {
+  const winners = results.filter(Boolean).length;
+  assert.ok(isOneStep ? winners === 1 : winners >= 1, `${winners} succeeded`);
+}

@@ -1,0 +1,44 @@
+/** The XML of S3's bodies. The only file that knows the parser. */
+
+import { XMLParser } from "fast-xml-parser";
+
+/** The elements of a body: texts, elements within, and lists of those that `LISTS` names. */
+export type Element = { readonly [name: string]: unknown };
+
+/** Elements that can be there more than once. */
+const LISTS = new Set(["Contents", "Upload"]);
+
+const PARSER = new XMLParser({
+  ignoreAttributes: true,
+  ignoreDeclaration: true,
+  parseTagValue: false,
+  processEntities: true,
+  htmlEntities: true,
+  isArray: (name) => LISTS.has(name),
+});
+
+/** What is in the body's root element, whatever its name; `undefined` where the body is not XML. */
+export function parseXml(body: string): Element | undefined {
+  try {
+    const [root] = Object.values(PARSER.parse(body) as Element);
+    return typeof root === "object" && root !== null ? root as Element : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The text of an element, or `undefined` where there is none. */
+export function textOf(element: Element | undefined, name: string): string | undefined {
+  const value = element?.[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The elements of a list. */
+export function listOf(element: Element, name: string): readonly Element[] {
+  return (element[name] ?? []) as readonly Element[];
+}
+
+/** A text as it is written between tags. */
+export function escapeXml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
