@@ -37,7 +37,6 @@ export interface RunningS3 extends AsyncDisposable {
 const ACCESS_KEY = "test-access-key";
 const SECRET_KEY = "test-secret-key";
 const REGION = "us-east-1";
-const EMPTY_SHA256 = createHash("sha256").digest("hex");
 const START_MS_MAX = 20_000;
 const POLL_MS = 20;
 
@@ -118,7 +117,7 @@ function signal(child: Deno.ChildProcess, name: Deno.Signal): void {
 
 /** The `[storage.s3]` table by which sreg uses the server. `endpoint`: what stands in front of it. */
 export function s3Table(
-  { endpoint, accessKey, secretKey, bucket, region }: Omit<RunningS3, keyof AsyncDisposable>,
+  { endpoint, accessKey, secretKey, bucket, region }: Pick<RunningS3, "bucket" | keyof S3Access>,
   keyPrefix = "",
 ): string {
   return `[storage.s3]
@@ -130,41 +129,44 @@ region = "${region}"
 ${keyPrefix === "" ? "" : `key_prefix = "${keyPrefix}"\n`}`;
 }
 
-/** Sends a request of its owner to the server, signed (AWS Signature Version 4); `target`: a path with no query. */
+/** Whom to ask, and as whom. */
+export type S3Access = Pick<RunningS3, "endpoint" | "accessKey" | "secretKey" | "region">;
+
+/**
+ * Sends a request of its owner to the server, signed with its body (AWS Signature Version 4). `target`: path and query.
+ */
 export function askS3(
-  { endpoint, accessKey, secretKey, region }: Pick<
-    RunningS3,
-    "endpoint" | "accessKey" | "secretKey" | "region"
-  >,
-  method: string,
-  target: string,
+  access: S3Access,
+  request: { readonly method: string; readonly target: string; readonly body?: Uint8Array<ArrayBuffer> },
 ): Promise<Response> {
-  const { host } = new URL(endpoint);
+  const { method, target, body } = request;
+  const payload = createHash("sha256").update(body ?? "").digest("hex");
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
-  const scope = `${time.slice(0, 8)}/${region}/s3/aws4_request`;
-  const names = "host;x-amz-content-sha256;x-amz-date";
-  const request = [
-    method,
-    target,
-    "",
-    `host:${host}\nx-amz-content-sha256:${EMPTY_SHA256}\nx-amz-date:${time}\n`,
-    names,
-    EMPTY_SHA256,
-  ].join("\n");
-  const text = ["AWS4-HMAC-SHA256", time, scope, createHash("sha256").update(request).digest("hex")].join(
-    "\n",
-  );
-  const key = scope.split("/").reduce<string | Uint8Array>(hmac, `AWS4${secretKey}`);
-  const signature = createHmac("sha256", key).update(text).digest("hex");
-  return fetch(endpoint + target, {
+  return fetch(access.endpoint + target, {
     method,
     headers: {
-      "x-amz-content-sha256": EMPTY_SHA256,
+      "x-amz-content-sha256": payload,
       "x-amz-date": time,
-      authorization:
-        `AWS4-HMAC-SHA256 Credential=${accessKey}/${scope}, SignedHeaders=${names}, Signature=${signature}`,
+      authorization: authorize(access, { method, target, payload, time }),
     },
+    ...(body !== undefined && { body }),
   });
+}
+
+function authorize(
+  { endpoint, accessKey, secretKey, region }: S3Access,
+  { method, target, payload, time }: Readonly<Record<"method" | "target" | "payload" | "time", string>>,
+): string {
+  const scope = `${time.slice(0, 8)}/${region}/s3/aws4_request`;
+  const names = "host;x-amz-content-sha256;x-amz-date";
+  const { host, pathname, searchParams } = new URL(target, endpoint);
+  const query = [...searchParams].map((pair) => pair.map(encodeURIComponent).join("=")).sort().join("&");
+  const fields = `host:${host}\nx-amz-content-sha256:${payload}\nx-amz-date:${time}\n`;
+  const request = createHash("sha256").update([method, pathname, query, fields, names, payload].join("\n"));
+  const text = ["AWS4-HMAC-SHA256", time, scope, request.digest("hex")].join("\n");
+  const key = scope.split("/").reduce<string | Uint8Array>(hmac, `AWS4${secretKey}`);
+  const signature = createHmac("sha256", key).update(text).digest("hex");
+  return `AWS4-HMAC-SHA256 Credential=${accessKey}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
 }
 
 function hmac(key: string | Uint8Array, text: string): Uint8Array {
@@ -172,11 +174,11 @@ function hmac(key: string | Uint8Array, text: string): Uint8Array {
 }
 
 /** Asks for the bucket until the server is there to make it. */
-async function makeBucket(server: Omit<RunningS3, keyof AsyncDisposable>): Promise<void> {
+async function makeBucket(server: RunningS3): Promise<void> {
   const deadline = performance.now() + START_MS_MAX;
   for (;;) {
     try {
-      const answer = await askS3(server, "PUT", `/${server.bucket}`);
+      const answer = await askS3(server, { method: "PUT", target: `/${server.bucket}` });
       const text = await answer.text();
       if (answer.ok || answer.status === 409) return;
       throw new Error(`Cannot make the bucket: ${answer.status} ${text}`);
