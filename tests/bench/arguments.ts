@@ -17,6 +17,7 @@ export const USAGE = `Usage: deno task bench (URL | --start | --peer | --access)
   --access         Start sreg with identities, rules and roles, and compare its manifest reads with an open one's
 
   --only PATTERN   Only the rows whose "scene: workload, N connections" matches the regular expression
+  --storage s3     Start them over one S3 server (versitygw), each on a bucket of its own; with --start and --peer
   --seconds N      How long to measure each row on each server (default 5)
   --tags N         How many tags to list (default 50000)
   --quick          Fewer tags, repositories and referrers, smaller blobs, 1 second
@@ -36,6 +37,8 @@ export type Choice =
 /** What the command line asks for. */
 export interface Arguments {
   readonly choice: Choice;
+  /** What servers that are started keep their data in. */
+  readonly storage: "folder" | "s3";
   readonly only: RegExp;
   readonly seconds: number;
   readonly sizes: Sizes;
@@ -70,6 +73,7 @@ export function parseArguments(args: readonly string[]): Arguments {
       start: { type: "boolean" },
       peer: { type: "boolean" },
       access: { type: "boolean" },
+      storage: { type: "string", default: "folder" },
       only: { type: "string", default: "" },
       seconds: { type: "string" },
       tags: { type: "string" },
@@ -83,6 +87,7 @@ export function parseArguments(args: readonly string[]): Arguments {
   const sizes = values.quick ? QUICK : FULL;
   return {
     choice: chooseServers(values, url),
+    storage: parseStorage(values.storage),
     only: new RegExp(values.only),
     seconds: parseNumber(values.seconds) ?? (values.quick ? 1 : 5),
     sizes: { ...sizes, ...optional("tags", parseNumber(values.tags)) },
@@ -107,6 +112,13 @@ function chooseServers(
   if (values.start) return { kind: "start" };
   if (url === undefined) return { kind: "none" };
   return { kind: "url", url: url.replace(/\/+$/, ""), ...optional("pid", parseNumber(values.pid)) };
+}
+
+function parseStorage(text: string): Arguments["storage"] {
+  if (text !== "folder" && text !== "s3") {
+    throw new TypeError(`Cannot use the storage "${text}": there is s3`);
+  }
+  return text;
 }
 
 function parseNumber(text: string | undefined): number | undefined {

@@ -6,8 +6,9 @@
 
 import { startRegistry } from "../support/registry.ts";
 import { ACCESS_ROWS, accessMatches } from "./access.ts";
-import { type Arguments, type Choice, parseArguments, USAGE } from "./arguments.ts";
+import { type Arguments, parseArguments, USAGE } from "./arguments.ts";
 import { type Contender, holdScene, type Outcome, type Started } from "./contest.ts";
+import { contendersOverS3 } from "./over_s3.ts";
 import { PEER_PROGRAM, startPeer } from "./peer.ts";
 import { formatComparison, formatFigures, formatJson } from "./report.ts";
 import { createScenes, type Row, type Scene } from "./workloads.ts";
@@ -32,7 +33,8 @@ async function main(): Promise<number> {
 }
 
 async function bench(args: Arguments): Promise<number> {
-  const matches = args.choice.kind === "access" ? accessMatches(OPEN) : [contendersOf(args.choice)];
+  await using stack = new AsyncDisposableStack();
+  const matches = args.choice.kind === "access" ? accessMatches(OPEN) : [await contendersOf(args, stack)];
   if (matches[0]!.length === 0) {
     console.log(USAGE);
     return 2;
@@ -56,9 +58,15 @@ async function hold(args: Arguments, contenders: readonly Contender[]): Promise<
   return reportFailures(outcomes, names);
 }
 
-function contendersOf(choice: Choice): Contender[] {
-  if (choice.kind === "peer") return [SREG, PEER];
-  if (choice.kind === "start") return [SREG];
+async function contendersOf(
+  { choice, storage }: Arguments,
+  stack: AsyncDisposableStack,
+): Promise<Contender[]> {
+  const isStarted = choice.kind === "peer" || choice.kind === "start";
+  if (isStarted) {
+    const [sreg, peer] = storage === "s3" ? await contendersOverS3(stack) : [SREG, PEER];
+    return choice.kind === "peer" ? [sreg, peer] : [sreg];
+  }
   if (choice.kind !== "url") return [];
   const found: Started = { ...choice, [Symbol.asyncDispose]: () => Promise.resolve() };
   return [{ name: choice.url, start: () => Promise.resolve(found) }];

@@ -11,18 +11,29 @@ import type { Started } from "./contest.ts";
 export const PEER_PROGRAM = "docker-registry";
 
 /** Starts the peer on a free port of loopback, with its data in `folder` and the settings that Debian gives it. */
-export async function startPeer(folder: string): Promise<Started> {
+export function startPeer(folder: string): Promise<Started> {
+  return startPeerOver(`  filesystem: { rootdirectory: ${folder}/data }\n`, folder);
+}
+
+/** Starts the peer over another store: lines of YAML below `storage`. What it is told is in `folder`. */
+export async function startPeerOver(driver: string, folder: string): Promise<Started> {
   const port = freePort();
-  await Deno.writeTextFile(`${folder}/config.yml`, peerConfig(port, `${folder}/data`));
+  await Deno.writeTextFile(`${folder}/config.yml`, peerConfig(port, driver));
   const child = new Deno.Command(PEER_PROGRAM, {
     args: ["serve", `${folder}/config.yml`],
+    // Variables such as AWS_CA_BUNDLE would have a say in how it speaks to its store.
+    clearEnv: true,
     stdin: "null",
     stdout: "null",
     stderr: "null",
   }).spawn();
   const target = { url: `http://127.0.0.1:${port}`, pid: child.pid };
   const stop = async () => {
-    child.kill("SIGKILL");
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
     await child.status;
   };
   try {
@@ -34,13 +45,12 @@ export async function startPeer(folder: string): Promise<Started> {
   return { ...target, [Symbol.asyncDispose]: stop };
 }
 
-function peerConfig(port: number, data: string): string {
+function peerConfig(port: number, driver: string): string {
   return `version: 0.1
 log: { level: error, accesslog: { disabled: true } }
 storage:
   cache: { blobdescriptor: inmemory }
-  filesystem: { rootdirectory: ${data} }
-  delete: { enabled: true }
+${driver}  delete: { enabled: true }
 http: { addr: "127.0.0.1:${port}", headers: { X-Content-Type-Options: [nosniff] } }
 `;
 }
