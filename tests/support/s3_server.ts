@@ -190,7 +190,7 @@ async function makeBucket(server: RunningS3): Promise<void> {
 }
 
 /** A port of loopback that nobody listens on. */
-export function freePort(): number {
+function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return (listener.addr as Deno.NetAddr).port;
 }
