@@ -2,14 +2,6 @@ import type { ObjectFacts, Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import { asideKey, asidePrefix, blobKey } from "./keys.ts";
 
-/** What became of bytes that were aside. */
-export interface AsideReport {
-  /** The sizes of the objects that were removed for good, in bytes. */
-  readonly removed: readonly number[];
-  /** Whether nothing is aside any more. */
-  readonly isSettled: boolean;
-}
-
 const WITHOUT_WAITING = { lasting: false } as const;
 const PAGE = 100;
 /** Stores tell times in whole seconds, and clocks differ a little. */
@@ -37,22 +29,29 @@ export class Asides {
 
   /** Puts the blob's bytes back in their place, for whoever has a link to it and did not find them. */
   async bringBack(digest: Digest): Promise<ObjectFacts | undefined> {
-    for (const key of await this.#keys(digest)) await this.#putBack(key, digest);
-    return await this.#storage.stat(blobKey(digest));
+    for (;;) {
+      const keys = await this.#keys(digest);
+      for (const key of keys) await this.#putBack(key, digest);
+      const facts = await this.#storage.stat(blobKey(digest));
+      // Another move may have taken them away again; each does so once.
+      if (facts || keys.length === 0) return facts;
+    }
   }
 
-  /** Decides on what is aside; `hasHolder` looks whether anybody has a link to the blob now. */
-  async settle(digest: Digest, hasHolder: () => Promise<boolean>): Promise<AsideReport> {
+  /**
+   * Decides on what is aside; `hasHolder` looks whether anybody has a link to the blob now. Answers the sizes of what was
+   * removed for good, in bytes. What may not be decided yet stays.
+   */
+  async settle(digest: Digest, hasHolder: () => Promise<boolean>): Promise<number[]> {
     const removed: number[] = [];
-    let isSettled = true;
     for (const key of await this.#keys(digest)) {
       const facts = await this.#storage.stat(key);
       const isHeld = await hasHolder();
       if (isHeld && await this.#putBack(key, digest) === "moved") continue;
-      if (facts && this.#isUnderWay(facts)) isSettled = false;
-      else if (await this.#storage.delete(key, WITHOUT_WAITING) && !isHeld) removed.push(facts?.size ?? 0);
+      if (!facts || this.#isUnderWay(facts)) continue;
+      if (await this.#storage.delete(key, WITHOUT_WAITING) && !isHeld) removed.push(facts.size);
     }
-    return { removed, isSettled };
+    return removed;
   }
 
   /** Whether the move that made the object may still be under way. */

@@ -54,9 +54,10 @@ export class Blobs {
 
   /** The bytes, or a part of them, of a blob that `stat` has found. */
   async open(digest: Digest, span?: Span): Promise<OpenedObject | undefined> {
-    const opened = await this.#storage.open(blobKey(digest), span);
-    if (opened || !await this.#asides.bringBack(digest)) return opened;
-    return await this.#storage.open(blobKey(digest), span);
+    for (;;) {
+      const opened = await this.#storage.open(blobKey(digest), span);
+      if (opened || !await this.#asides.bringBack(digest)) return opened;
+    }
   }
 
   /** Where this client may read a blob that `stat` has found by itself; `undefined`: it is served from here. */

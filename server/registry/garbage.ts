@@ -3,7 +3,16 @@ import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Asides } from "./asides.ts";
 import { unlessConflict } from "./conditions.ts";
-import { blobKey, DUE_BYTES_PREFIX, DUE_PREFIX, dueKey, lastDigest, nameAfter } from "./keys.ts";
+import {
+  ASIDE_PREFIX,
+  asideDigest,
+  blobKey,
+  DUE_BYTES_PREFIX,
+  DUE_PREFIX,
+  dueKey,
+  lastDigest,
+  nameAfter,
+} from "./keys.ts";
 import type { CondemnedLink, Links } from "./links.ts";
 import type { Manifests } from "./manifests.ts";
 import { mapParallel } from "./parallel.ts";
@@ -97,6 +106,7 @@ export class Garbage {
     const run = { ...options, task, report };
     for await (const keys of this.#pages(DUE_PREFIX, task.signal)) await this.#judgeLinks(keys, run);
     for await (const keys of this.#pages(DUE_BYTES_PREFIX, task.signal)) await this.#judgeBytes(keys, run);
+    for await (const keys of this.#pages(ASIDE_PREFIX, task.signal)) await this.#settleAsides(keys, run);
     return report;
   }
 
@@ -197,12 +207,22 @@ export class Garbage {
   async #judgeBlob(digest: Digest, { report }: Run): Promise<boolean> {
     const holders = await this.#links.holders(digest, HOLDERS_ASKED_MAX);
     if (holders.length === 0) await this.#asides.take(digest);
-    const { removed, isSettled } = await this.#asides.settle(digest, () => this.#hasHolder(digest));
-    for (const size of removed) {
+    await this.#settle(digest, report);
+    return holders.length === 0 || await this.#isHeld(digest, holders);
+  }
+
+  /** What is still aside, or was left there: nothing else remembers it. */
+  async #settleAsides(keys: readonly string[], { report, dryRun }: Run): Promise<void> {
+    if (dryRun) return;
+    const digests = new Set(keys.map(asideDigest).filter((digest) => digest !== undefined));
+    await mapParallel([...digests], (digest) => this.#settle(digest, report));
+  }
+
+  async #settle(digest: Digest, report: GarbageReport): Promise<void> {
+    for (const size of await this.#asides.settle(digest, () => this.#hasHolder(digest))) {
       report.blobs++;
       report.bytes += size;
     }
-    return isSettled && (holders.length === 0 || await this.#isHeld(digest, holders));
   }
 
   /** Whether one of the repositories has a link that is not condemned. */

@@ -178,6 +178,11 @@ export function asideKey(digest: Digest, id: string): string {
   return asidePrefix(digest) + id;
 }
 
+/** The blob whose bytes are at a key of `asideKey`. */
+export function asideDigest(key: string): Digest | undefined {
+  return lastDigest(key.slice(0, key.lastIndexOf(".")));
+}
+
 export const PULLS_PREFIX = "pulls/";
 
 export function pullsPrefix(name: RepositoryName): string {
