@@ -5,10 +5,10 @@ import type { AdminParts } from "./admin/routes.ts";
 import type { ServerStatus } from "./admin/status.ts";
 import { type ConfigProblem, showConfig } from "./config/mod.ts";
 import type { Jobs } from "./jobs/mod.ts";
-import type { StartedPlugin } from "./plugins.ts";
 import type { Registry } from "./registry/registry.ts";
 import type { Setup } from "./setup.ts";
 import type { Setups } from "./setups.ts";
+import type { Stores } from "./stores.ts";
 
 /** The process around a server, as far as the administration asks for it. */
 export interface ServerHost {
@@ -33,7 +33,7 @@ export const NO_HOST: ServerHost = {
 /** What a server's operations are about. */
 export interface OperationsSource {
   readonly host: ServerHost;
-  readonly storage: StartedPlugin<"storage">;
+  readonly stores: Stores;
   readonly registry: Registry;
   readonly jobs: Jobs;
   /** There are some before the first request. */
@@ -48,12 +48,12 @@ const COUNT_PAGE = 10_000;
 export function createOperations(
   source: OperationsSource,
 ): Pick<AdminParts, "version" | "status" | "plugins" | "config"> {
-  const { host, storage, setups } = source;
+  const { host, stores, setups } = source;
   const startedAtMs = Date.now();
   const version = readVersion();
   return {
     version,
-    plugins: () => reportPlugins(storage, setups().current),
+    plugins: () => reportPlugins(stores, setups().current),
     status: () => describe(source, { version, startedAtMs }),
     config: {
       show: () => ({
@@ -67,18 +67,18 @@ export function createOperations(
   };
 }
 
-function reportPlugins(storage: StartedPlugin<"storage">, { chain }: Setup): PluginReport[] {
+function reportPlugins(stores: Stores, { chain }: Setup): PluginReport[] {
   const plugins = new Set([...chain.auths, ...chain.policies, ...chain.keepers]);
-  return [storage, ...plugins].map((plugin) => plugin.report());
+  return [...stores.reports(), ...[...plugins].map((plugin) => plugin.report())];
 }
 
 async function describe(
   source: OperationsSource,
   { version, startedAtMs }: { readonly version: string; readonly startedAtMs: number },
 ): Promise<ServerStatus> {
-  const { host, storage, registry, jobs, setups } = source;
+  const { host, stores, registry, jobs, setups } = source;
   const { current, loadedAtMs } = setups();
-  const reachable = await isReachable(storage.contract);
+  const reachable = await isReachable(stores.storage);
   const recent = reachable ? await jobs.list({ limit: 20 }) : { entries: [] };
   const running = recent.entries.find(({ state }) => state === "running");
   const lastError = host.lastError();
@@ -88,7 +88,7 @@ async function describe(
     uptime_s: Math.floor((Date.now() - startedAtMs) / 1_000),
     deno: Deno.version.deno,
     listen: host.urls(),
-    storage: { plugin: storage.name, reachable },
+    storage: { plugin: stores.storageName, reachable },
     repositories: reachable ? await countRepositories(registry) : 0,
     ...(running && { running_job: running.id }),
     config: {

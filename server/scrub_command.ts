@@ -1,9 +1,9 @@
 import { type ConfigOverrides, readConfig, resolveConfigFiles } from "./config/mod.ts";
 import { createLog } from "./observe/log.ts";
-import { startConfigured } from "./plugins.ts";
 import type { Finding, ScrubReport } from "./registry/scrub/findings.ts";
 import type { Progress, Task } from "./registry/task.ts";
 import { parseRate, runScrub } from "./scrub_job.ts";
+import { startStores } from "./stores.ts";
 
 /** The flags of `sreg scrub`. */
 export interface ScrubFlags extends Pick<ConfigOverrides, "dataDir"> {
@@ -35,18 +35,18 @@ export async function scrubCommand(paths: readonly string[] | undefined, flags: 
     overrides: dataDir === undefined ? {} : { dataDir },
   };
   const { config } = await readConfig(source);
-  const plugin = await startConfigured("storage", config.storage, createLog("warn"));
+  const stores = await startStores(config, createLog("warn"));
   try {
     const order = { dry_run, repair, rehash, ...(rate !== undefined && { rate }) };
     const task = terminalTask((finding) =>
       write(json ? `${JSON.stringify(finding)}\n` : formatFinding(finding))
     );
-    const report = await runScrub(plugin.contract, { order, config, task });
+    const report = await runScrub(stores.storage, { order, config, task });
     clearProgress();
     write(json ? `${JSON.stringify(report)}\n` : formatReport(report));
     return report.remaining > 0 ? 1 : 0;
   } finally {
-    await plugin.close();
+    await stores.close();
   }
 }
 

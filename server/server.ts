@@ -8,11 +8,11 @@ import { createJobs } from "./job_runner.ts";
 import { AuditTrail } from "./observe/audit.ts";
 import type { Log } from "./observe/log.ts";
 import { createOperations, NO_HOST, type ServerHost } from "./operations.ts";
-import { startConfigured, type StartedPlugin } from "./plugins.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 import type { RepositoryRules } from "./registry/tags.ts";
 import { serve, setupOfRequest } from "./setup.ts";
 import { Setups } from "./setups.ts";
+import { startStores, type Stores } from "./stores.ts";
 
 /** A registry that is ready for requests. */
 export interface Server extends AsyncDisposable {
@@ -48,21 +48,21 @@ export interface ServerOptions {
 
 /** Starts the plugins of a configuration and the registry over them. Fails, by name and reason, where one does not start. */
 export async function createServer(read: ReadConfig, log: Log, options: ServerOptions = {}): Promise<Server> {
-  const storage = await startConfigured("storage", read.config.storage, log);
+  const stores = await startStores(read.config, log);
   try {
-    return await createServerOver(storage, read, { ...options, log });
+    return await createServerOver(stores, read, { ...options, log });
   } catch (error) {
-    await storage.close();
+    await stores.close();
     throw error;
   }
 }
 
 async function createServerOver(
-  plugin: StartedPlugin<"storage">,
+  stores: Stores,
   read: ReadConfig,
   { log, kinds = jobKinds, host = NO_HOST }: ServerOptions & { readonly log: Log },
 ): Promise<Server> {
-  const storage = plugin.contract;
+  const { storage } = stores;
   const registry = await createRuledRegistry(storage, read, () => (setupOfRequest() ?? setups.current).rules);
   const store = openAccessStore(storage, () => watch.refresh());
   const version = await store.version();
@@ -70,7 +70,7 @@ async function createServerOver(
   const jobParts = { registry, storage, config, retentionTerms: () => setups.current.retention };
   const { jobs, ...work } = createJobs(kinds(jobParts), { storage, config, log });
   const audit = new AuditTrail(storage, { log, limits: () => config().audit });
-  const operations = createOperations({ host, storage: plugin, registry, jobs, setups: () => setups });
+  const operations = createOperations({ host, stores, registry, jobs, setups: () => setups });
   const stored = await store.read();
   const admin = { ...operations, audit, jobs, store };
   const setups = await Setups.start(read, { registry, storage, log, audit, admin, stored });
@@ -88,7 +88,7 @@ async function createServerOver(
     await Promise.all([watch.stop(), work.close(), stopPulls()]);
     await audit.close();
     await setups.close();
-    await plugin.close();
+    await stores.close();
   };
   return {
     fetch: (...request) => serve(setups.current, "handler", request),

@@ -4,7 +4,7 @@ import type { PluginConfig } from "./plugins.ts";
 
 /**
  * The keys by which two configurations differ, of those that cannot change while the server runs: addresses, ports, TLS
- * on or off, the storage plugin and its settings. None: `next` can take the place of `running`.
+ * on or off, and the plugins of storage, locks and cache with their settings. None: `next` can take the place of `running`.
  */
 export function compareConfig(running: Config, next: Config): string[] {
   const keys: [key: string, of: (config: Config) => unknown][] = [
@@ -16,11 +16,16 @@ export function compareConfig(running: Config, next: Config): string[] {
     ["admin.tls", ({ admin }) => admin?.tls !== undefined],
   ];
   const changed = keys.filter(([, of]) => !isDeepStrictEqual(of(running), of(next))).map(([key]) => key);
-  return [...changed, ...compareStorage(running.storage, next.storage)];
+  return [
+    ...changed,
+    ...comparePlugins("storage", running.storage, next.storage),
+    ...comparePlugins("lock_store", running.lockStore, next.lockStore),
+    ...comparePlugins("cache_store", running.cacheStore, next.cacheStore),
+  ];
 }
 
-function compareStorage(running: PluginConfig, next: PluginConfig): string[] {
-  if (running.name !== next.name) return ["storage"];
+function comparePlugins(table: string, running: PluginConfig, next: PluginConfig): string[] {
+  if (running.name !== next.name) return [table];
   const options = Object.keys({ ...running.options, ...next.options })
     .filter((option) => !isDeepStrictEqual(running.options[option], next.options[option]));
   const declared: [key: string, of: (plugin: PluginConfig) => unknown][] = [
@@ -30,7 +35,7 @@ function compareStorage(running: PluginConfig, next: PluginConfig): string[] {
   ];
   const { name } = running;
   return [
-    ...options.map((option) => `storage.${name}.${option}`),
+    ...options.map((option) => `${table}.${name}.${option}`),
     ...declared.filter(([, of]) => !isDeepStrictEqual(of(running), of(next))).map(([key]) =>
       `plugin.${name}.${key}`
     ),

@@ -14,15 +14,28 @@ const STORAGE: PluginConfig = {
   options: { root: "/data", hosts: ["a", "b"] },
 };
 
+const LOCKS: PluginConfig = {
+  name: "redis",
+  kind: "lock",
+  folder: "/plugins/lock/redis",
+  entry: "redis.ts",
+  isolation: "worker",
+  permissions: { net: ["{url.host}"] },
+  options: { url: "redis://a" },
+};
+
 /** A configuration with other values for some of its keys. */
 function configure(other: {
   readonly server?: Partial<Config["server"]>;
   readonly storage?: Partial<PluginConfig>;
+  readonly lockStore?: Partial<PluginConfig>;
   readonly level?: Config["log"]["level"];
 } = {}): Config {
   const running = {
     server: { bindAddress: "127.0.0.1", port: 5000, ...other.server },
     storage: { ...STORAGE, ...other.storage },
+    lockStore: { ...LOCKS, ...other.lockStore },
+    cacheStore: { ...LOCKS, kind: "cache" },
     uploads: { idleTimeoutMs: 1000, openMax: 10, stallTimeoutMs: 1000 },
     log: { level: other.level ?? "info" },
   };
@@ -52,6 +65,20 @@ const CASES: readonly (readonly [name: string, running: Config, next: Config, ke
     configure({ storage: { name: "fs", options: {} } }),
     [
       "storage",
+    ],
+  ],
+  [
+    "another Redis for the locks",
+    configure(),
+    configure({ lockStore: { options: { url: "redis://b" } } }),
+    ["lock_store.redis.url"],
+  ],
+  [
+    "no Redis for the locks any more",
+    configure(),
+    configure({ lockStore: { name: "memory", options: {} } }),
+    [
+      "lock_store",
     ],
   ],
   [

@@ -9,8 +9,8 @@ import {
   readPasswords,
   readPolicies,
   readRetention,
+  readSingle,
   readSpareRoles,
-  readStorage,
   refusePatterns,
   refuseUnused,
 } from "./plugins.ts";
@@ -27,6 +27,10 @@ export interface Config extends
   > {
   /** Where the data are kept. */
   readonly storage: PluginConfig;
+  /** What locks what servers share, where the store cannot make conditions. */
+  readonly lockStore: PluginConfig;
+  /** What saves questions to a shared store. */
+  readonly cacheStore: PluginConfig;
   /** What holds for some repositories, by name or glob. */
   readonly repositories: readonly (readonly [pattern: string, settings: SregTable["global"]])[];
   /** What tells who is asking, in the order in which it is asked. */
@@ -115,6 +119,8 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
     global,
     repositories: Object.freeze([...repository].map((entry) => Object.freeze(entry))),
     storage: plugins.storage!,
+    lockStore: plugins.lockStore!,
+    cacheStore: plugins.cacheStore!,
     auths: Object.freeze(plugins.auths),
     passwords: plugins.passwords!,
     roles: plugins.roles!,
@@ -125,6 +131,8 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
 
 const PLUGIN_TABLES = [
   "storage",
+  "lockStore",
+  "cacheStore",
   "plugin",
   "identity",
   "auth",
@@ -138,6 +146,8 @@ const PLUGIN_TABLES = [
 
 interface ReadPlugins {
   readonly storage?: PluginConfig | undefined;
+  readonly lockStore?: PluginConfig | undefined;
+  readonly cacheStore?: PluginConfig | undefined;
   readonly passwords?: PluginConfig | undefined;
   readonly roles?: PluginConfig | undefined;
   readonly auths: readonly PluginConfig[];
@@ -155,7 +165,9 @@ async function readPlugins(
   refusePatterns(tables, place);
   if (refusesDataDir(tables, { place, overrides })) return NO_PLUGINS;
   try {
-    const storage = await readStorage(tables, place);
+    const storage = await readSingle("storage", tables, place);
+    const lockStore = await readSingle("lockStore", tables, place);
+    const cacheStore = await readSingle("cacheStore", tables, place);
     const auths = await readAuths(tables, place);
     const passwords = auths.find(({ name }) => name === "password") ?? await readPasswords(tables, place);
     const adminId = overrides.admin && ADMIN_ID;
@@ -167,7 +179,8 @@ async function readPlugins(
     const roles = policies.find(({ name }) => name === "rbac") ??
       await readSpareRoles(tables, { root: place, adminId });
     const retention = await readRetention(tables, place);
-    return { storage, auths, passwords, roles, policies, retention, problems: [] };
+    const single = { storage, lockStore, cacheStore, passwords, roles, retention };
+    return { ...single, auths, policies, problems: [] };
   } catch (error) {
     if (error instanceof ConfigError) return { auths: [], policies: [], problems: error.problems };
     throw error;

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { PluginOptions } from "../../plugins/contract/plugin.ts";
 import { assert, assertEquals, assertRejects } from "../../tests/support/assert.ts";
 import { fromFileUrl, join } from "../../tests/support/paths.ts";
 import { hasProgram } from "../../tests/support/programs.ts";
@@ -7,12 +8,13 @@ import {
   ConfigError,
   type ConfigOverrides,
   loadConfig,
+  type PluginConfig,
   resolveConfigFiles,
   type SourceMark,
 } from "./mod.ts";
 
 const NO_OPENSSL = !hasProgram("openssl");
-const PLUGINS = fromFileUrl(new URL("../../plugins/storage/", import.meta.url));
+const PLUGINS = fromFileUrl(new URL("../../plugins/", import.meta.url));
 
 /** A folder with a certificate, keys and a plugin, and what is loaded in it. */
 class Folder implements AsyncDisposable {
@@ -80,6 +82,11 @@ options.root = { type = "path", required = true, description = "Where." }\n`,
   "mine/mine.ts": "",
 };
 
+function memoryPlugin(kind: "lock" | "cache", options: PluginOptions): PluginConfig {
+  const folder = join(PLUGINS, kind, "memory");
+  return { name: "memory", kind, folder, entry: "memory.ts", isolation: "worker", permissions: {}, options };
+}
+
 Deno.test("loadConfig() without file and flags answers the defaults", async () => {
   await using folder = await Folder.create();
   const { passwords, roles, ...config } = await loadConfig({ cwd: folder.path });
@@ -90,12 +97,14 @@ Deno.test("loadConfig() without file and flags answers the defaults", async () =
     storage: {
       name: "fs",
       kind: "storage",
-      folder: join(PLUGINS, "fs"),
+      folder: join(PLUGINS, "storage/fs"),
       entry: "fs.ts",
       isolation: "worker",
       permissions: { read: ["{root_dir}"], write: ["{root_dir}"] },
       options: { root_dir: join(folder.path, "data") },
     },
+    lockStore: memoryPlugin("lock", {}),
+    cacheStore: memoryPlugin("cache", { size: 32 * 1024 * 1024 }),
     uploads: { idleTimeoutMs: 86_400_000, openMax: 1000, stallTimeoutMs: 60_000 },
     schedule: { gc: "17 * * * *", retention: "off", scrub: "off", timezone: "UTC" },
     garbage: { graceMs: 3_600_000 },
@@ -268,6 +277,24 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
     "  2 | [storage.fs]\n    |          ^^",
   ],
   [
+    "two lock plugins",
+    '[lock_store.memory]\n[lock_store.redis]\nurl = "redis://a"\n',
+    "sreg.toml:2:13: lock_store.redis: expected one lock plugin, found memory already\n" +
+    "  2 | [lock_store.redis]\n    |             ^^^^^",
+  ],
+  [
+    "a line with a password in a URL, which it does not show",
+    '[lock_store.redis]\nurl = "redis://:hidden@a:6379" "\n',
+    "sreg.toml:2:32: not TOML: each key-value declaration must be followed by an end-of-line\n" +
+    '  2 | url = "redis://*******@a:6379" "\n    |                                ^',
+  ],
+  [
+    "a cache plugin that there is none of",
+    "[cache_store.rediss]\n",
+    "sreg.toml:1:14: cache_store.rediss: no such cache plugin, did you mean redis?\n" +
+    "  1 | [cache_store.rediss]\n    |              ^^^^^^",
+  ],
+  [
     "a storage plugin that there is none of",
     "[storage.fss]\n",
     "sreg.toml:1:10: storage.fss: no such storage plugin, did you mean fs?\n  1 | [storage.fss]\n    |          ^^^",
@@ -275,7 +302,7 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
   [
     "a storage plugin that is near none",
     "[storage.swift]\n",
-    "sreg.toml:1:10: storage.swift: no such storage plugin, there are: fs, memory\n" +
+    "sreg.toml:1:10: storage.swift: no such storage plugin, there are: fs, memory, s3\n" +
     "  1 | [storage.swift]\n    |          ^^^^^",
   ],
   [

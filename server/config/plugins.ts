@@ -32,23 +32,57 @@ const BUILT_IN = fileURLToPath(new URL("../../plugins/", import.meta.url));
 /** The tables that plugins are named in. */
 export type PluginTables = Pick<
   SregTable,
-  "storage" | "plugin" | "identity" | "auth" | "policy" | "role" | "binding" | "global" | "repository"
+  | "lockStore"
+  | "cacheStore"
+  | "storage"
+  | "plugin"
+  | "identity"
+  | "auth"
+  | "policy"
+  | "role"
+  | "binding"
+  | "global"
+  | "repository"
 >;
 
-/** The one storage plugin of `[storage.<name>]`; `undefined` after having told `root` what is wrong. */
-export async function readStorage(tables: PluginTables, root: Place): Promise<PluginConfig | undefined> {
-  const at = root.child("storage");
-  const [first, ...others] = tables.storage;
-  if (first === undefined) return at.fail("expected a table named after a storage plugin, found none", "key");
+/** The tables of which each holds one plugin, what kind it is of, and which it is where the table is not there. */
+const SINGLE = {
+  storage: { key: "storage", kind: "storage" },
+  lockStore: { key: "lock_store", kind: "lock", usual: "memory" },
+  cacheStore: { key: "cache_store", kind: "cache", usual: "memory" },
+} as const satisfies Partial<Record<keyof PluginTables, SingleRow>>;
+
+interface SingleRow {
+  readonly key: string;
+  readonly kind: PluginKind;
+  readonly usual?: string;
+}
+
+/**
+ * The one plugin of `[storage.<name>]`, `[lock_store.<name>]` or `[cache_store.<name>]`; `undefined` after having told `root` what is
+ * wrong.
+ */
+export async function readSingle(
+  table: keyof typeof SINGLE,
+  tables: PluginTables,
+  root: Place,
+): Promise<PluginConfig | undefined> {
+  const { key, kind, usual }: SingleRow = SINGLE[table];
+  const at = root.child(key);
+  const [first, ...others] = tables[table];
   for (const [name] of others) {
-    at.child(name).fail(`expected one storage plugin, found ${first[0]} already`, "key");
+    at.child(name).fail(`expected one ${kind} plugin, found ${first![0]} already`, "key");
   }
-  const [plugin] = await readPlugin("storage", {
-    name: first[0],
-    table: first[1],
-    declared: tables.plugin,
-    root,
-  });
+  if (first) return await readOne(kind, { name: first[0], table: first[1], declared: tables.plugin, root });
+  if (usual === undefined) {
+    return at.fail(`expected a table named after a ${kind} plugin, found none`, "key");
+  }
+  // Nobody has named it: a plugin of one's own that has its name is another's.
+  return await readOne(kind, { name: usual, table: { value: {}, at }, declared: new Map(), root });
+}
+
+async function readOne(kind: PluginKind, use: PluginUse): Promise<PluginConfig | undefined> {
+  const [plugin] = await readPlugin(kind, use);
   return plugin;
 }
 
@@ -186,8 +220,9 @@ async function readChain(
 
 /** Tells `root` of plugins that are declared in vain. */
 export function refuseUnused(tables: PluginTables, root: Place): void {
+  const { storage, lockStore, cacheStore, auth, policy } = tables;
   for (const name of tables.plugin.keys()) {
-    if (!tables.storage.has(name) && !tables.auth.has(name) && !tables.policy.has(name)) {
+    if (![storage, lockStore, cacheStore, auth, policy].some((table) => table.has(name))) {
       root.child("plugin").child(name).fail("declared, but no table uses it", "key");
     }
   }

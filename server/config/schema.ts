@@ -109,6 +109,15 @@ export const SREG = table({
     to: { fs: { root_dir: "./data" } },
     doc: "Where the registry keeps its data: exactly one table, named after its storage plugin.",
   }),
+  lock_store: defaulted(named(later), {
+    to: {},
+    doc:
+      "Where servers that share a store keep each other out, where it has no conditional writes: at most one table, named after its lock plugin.",
+  }),
+  cache_store: defaulted(named(later), {
+    to: {},
+    doc: "What saves questions to a shared store: at most one table, named after its cache plugin.",
+  }),
   plugin: defaulted(named(PLUGIN), {
     to: {},
     doc: "Plugins of one's own, by the name that other tables use.",

@@ -2,11 +2,19 @@
 const SECRET_KEY =
   /pass?w|passphrase|secret|tokens?"?\s*=|basic_auth|credential|authorization|bearer|cookie|(?:api|access|hmac|signing|encryption|(?<!server_|client_)private)[_-]?key/i;
 
-/** A line for people, and for the log: what stands after the name of a secret, right or misspelt, is not shown. */
+/** Who a URL says is asking. */
+const USER_OF_URL = /(?<=[a-z][a-z0-9+.-]*:\/\/)[^\s"']*(?=@)/gi;
+
+/** A line for people, and for the log: what stands after the name of a secret, right or misspelt, is not shown, nor what URLs carry of them. */
 export function maskLine(line: string): string {
   const equals = line.indexOf("=");
-  if (equals < 0 || !SECRET_KEY.test(line.slice(0, equals + 1))) return line;
+  if (equals < 0 || !SECRET_KEY.test(line.slice(0, equals + 1))) return line.replaceAll(USER_OF_URL, stars);
   return line.slice(0, equals + 1) + line.slice(equals + 1).replaceAll(/[^\s"']/gu, "*");
+}
+
+/** What follows stays in its column. */
+function stars(text: string): string {
+  return "*".repeat(text.length);
 }
 
 /** A private key, wherever it stands. */

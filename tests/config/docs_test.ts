@@ -43,10 +43,19 @@ Deno.test("docs/sreg.example.toml names every key of sreg.toml", async () => {
 });
 
 Deno.test("docs/configuration.md says of every key its value, default and meaning", async () => {
-  const { options } = await readPluginFile(`${ROOT}plugins/storage/fs`);
+  const tables = [
+    ["storage/fs", "[storage.fs]"],
+    ["lock/redis", "[lock_store.redis]"],
+    ["cache/memory", "[cache_store.memory]"],
+    ["cache/redis", "[cache_store.redis]"],
+  ] as const;
+  const plugins = await Promise.all(tables.map(async ([folder, heading]) => {
+    const { options } = await readPluginFile(`${ROOT}plugins/${folder}`);
+    return [heading, describeFields(options.fields)] as const;
+  }));
   const expected = new Map([
     ...describeTables(SREG, []),
-    ["[storage.fs]", describeFields(options.fields)],
+    ...plugins,
     ...describeTables(PLUGIN_FILE, []),
   ]);
   const page = readReference(await Deno.readTextFile(`${ROOT}docs/configuration.md`));
