@@ -43,8 +43,23 @@ export function sregArguments(): string[] {
   return file.tasks.sreg.command.split(" ").slice(1);
 }
 
+/** How a registry is started. */
+type Start = (options?: RegistryOptions) => Promise<RunningRegistry>;
+
+let start: Start = startProcess;
+
+/** Has this test file start something else where it starts a registry: a cluster, so that its tests run over one. */
+export function startInstead(other: Start): void {
+  start = other;
+}
+
+/** Starts a registry: `sreg serve` in a process of its own, unless this test file runs over something else. */
+export function startRegistry(options: RegistryOptions = {}): Promise<RunningRegistry> {
+  return start(options);
+}
+
 /** Starts `sreg serve` on a free port and waits until it listens. Fails with its output when it does not start. */
-export async function startRegistry(options: RegistryOptions = {}): Promise<RunningRegistry> {
+export async function startProcess(options: RegistryOptions = {}): Promise<RunningRegistry> {
   const scratch = await Deno.makeTempDir({ prefix: "sreg-test-" });
   const dataDir = options.dataDir ?? `${scratch}/data`;
   if (options.config !== undefined) await Deno.writeTextFile(`${scratch}/sreg.toml`, options.config);
