@@ -67,7 +67,7 @@ export interface RunningCluster extends AsyncDisposable {
   resume(index: number): void;
   /** Starts a replica anew; one that runs is ended in good order before. */
   restart(index: number): Promise<void>;
-  /** What all replicas have logged so far, also those that have ended. */
+  /** What all replicas have logged so far, also those that have ended, in the order of time. */
   log(): string;
   /** What stands between replicas and what they share. Throws unless the cluster was started `withFaults`. */
   readonly links: Links;
@@ -206,7 +206,11 @@ class Replicas implements AsyncDisposable {
   }
 
   log(): string {
-    return [...this.#ended, ...this.#running].map((replica) => replica.log()).join("");
+    const lines = [...this.#ended, ...this.#running].flatMap((replica) =>
+      replica.log().split("\n").slice(0, -1)
+    );
+    // Each line begins with its time.
+    return lines.sort().map((line) => `${line}\n`).join("");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

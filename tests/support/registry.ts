@@ -53,6 +53,11 @@ export function startInstead(other: Start): void {
   start = other;
 }
 
+/** Whether this test file starts something else. */
+export function startsElse(): boolean {
+  return start !== startProcess;
+}
+
 /** Starts a registry: `sreg serve` in a process of its own, unless this test file runs over something else. */
 export function startRegistry(options: RegistryOptions = {}): Promise<RunningRegistry> {
   return start(options);
