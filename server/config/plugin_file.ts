@@ -92,14 +92,14 @@ function refuseProblems(document: Document): void {
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-/** A template names an option, or a part of one after a dot: `{endpoint.host}`. */
+/** A template names an option, a part of one after a dot (`{endpoint.host}`), or what it must be (`{credentials=file}`). */
 function checkTemplates(
   permissions: Permissions,
   { at, known }: { readonly at: Place; readonly known: ReadonlyMap<string, unknown> },
 ): void {
   for (const [permission, templates] of Object.entries(permissions)) {
     for (const [index, template] of templates.entries()) {
-      const options = [...template.matchAll(/\{([^{}.]*)[^{}]*\}/g)].map(([, option]) => option!);
+      const options = [...template.matchAll(/\{([^{}.=]*)[^{}]*\}/g)].map(([, option]) => option!);
       const unknown = options.find((option) => !known.has(option));
       if (unknown === undefined) continue;
       at.child(permission).child(String(index)).fail(

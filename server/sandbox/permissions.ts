@@ -26,7 +26,7 @@ const PLACEHOLDER = /\{([^{}]+)\}/g;
 /**
  * What `asked` comes to with these options: `{root_dir}` is the option's value, `{endpoint.host}` the host and, if it
  * has one, the port of an option that is a URL. An entry whose option is not set asks for nothing; of an option that is
- * a list, each item asks. Paths become absolute; `npm:<package>` is the folder of a package that `deno.json` pins. Throws where a URL is none, or a value would grant everything.
+ * a list, each item asks. `{credentials=file}` stands for nothing, and its entry asks only where the option has that value. Paths become absolute; `npm:<package>` is the folder of a package that `deno.json` pins. Throws where a URL is none, or a value would grant everything.
  */
 export function expandPermissions(asked: PluginPermissions, options: Options): PluginPermissions {
   const expanded = PERMISSION_NAMES.flatMap((name) => {
@@ -65,9 +65,10 @@ function escapeBraces(text: string): string {
 }
 
 function lookUp(path: string, options: Options): string[] {
-  const [option = "", part] = path.split(".");
+  const [, option = "", sign, part] = /^([^.=]*)(?:([.=])(.*))?$/.exec(path) ?? [];
   const value = Object.hasOwn(options, option) ? options[option] : undefined;
   if (value === undefined) return [];
+  if (sign === "=") return String(value) === part ? [""] : [];
   const texts = (Array.isArray(value) ? value : [value]).map(String);
   if (part === undefined) return texts;
   if (part !== "host") throw new TypeError(`Cannot expand {${path}}: only .host can be asked of an option`);

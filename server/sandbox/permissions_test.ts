@@ -24,6 +24,14 @@ const EXPANSIONS: readonly (readonly [
   ["two options", { net: ["{host}:{port}"] }, { host: "ldap", port: 636 }, { net: ["ldap:636"] }],
   ["a list", { net: ["{hosts}:1"] }, { hosts: ["a", "b"] }, { net: ["a:1", "b:1"] }],
   ["an option that is not set", { read: ["{ca_file}"] }, {}, {}],
+  ["a condition that holds", { env: ["{from=env}KEY"] }, { from: "env" }, { env: ["KEY"] }],
+  ["a condition that does not", { env: ["{from=env}KEY"] }, { from: "file" }, {}],
+  ["a condition on an option that is not set", { env: ["{from=env}KEY"] }, {}, {}],
+  ["a condition beside other options", { net: ["{by=host}{bucket}.{url.host}"] }, {
+    by: "host",
+    bucket: "b",
+    url: "https://s3.example",
+  }, { net: ["b.s3.example:443"] }],
   ["an empty list", { net: ["{hosts}"] }, { hosts: [] }, {}],
   ["what objects inherit", { env: ["{constructor}"] }, {}, {}],
   ["a value that looks like a template", { env: ["{name}"] }, { name: "{secret}", secret: "s" }, {

@@ -7,7 +7,6 @@ import {
   request as plainRequest,
 } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
-import type { Patience } from "./settings.ts";
 import type { HttpRequest } from "./signing.ts";
 
 /** A try that got no answer. */
@@ -21,39 +20,42 @@ export class LostExchange extends Error {
     this.name = "LostExchange";
     this.isSent = isSent;
   }
+
+  /** Whether another try would fail in the same way: the store's certificate is refused, or no connection is allowed. */
+  get isHopeless(): boolean {
+    return /certificate|Requires net access/i.test(this.message);
+  }
 }
 
-/** How tries are made. */
-export interface ExchangeSettings {
-  readonly patience: Patience;
-  /** Certificates (PEM) that are trusted besides the usual ones. */
-  readonly ca: string | undefined;
+/** How a try is made. */
+export interface ExchangeOptions {
+  /** Buffers that are sent one after the other. */
+  readonly body: readonly Uint8Array<ArrayBuffer>[];
+  /** For a connection, and for the head of the answer once the request is sent. */
+  readonly headMs: number;
+  /** Until some of the body was taken. */
+  readonly stallMs: number;
 }
 
 /** Makes a try. Fails with a `LostExchange`. The answer's body is still to be read, or to be destroyed. */
-export type Exchange = (
-  request: HttpRequest,
-  body: readonly Uint8Array<ArrayBuffer>[],
-) => Promise<IncomingMessage>;
+export type Exchange = (request: HttpRequest, options: ExchangeOptions) => Promise<IncomingMessage>;
 
 /** Sockets that wait for another request. */
 const IDLE_SOCKETS_MAX = 64;
-/** Less than the stores' and proxies' own, so that they seldom close a socket that is being taken. */
-const IDLE_MS = 15_000;
 /** What is handed to a socket at once: so much progress at least is seen in the time of a stall. */
 const PIECE_BYTES = 256 * 1024;
 
-/** What makes tries, over connections that are kept. */
-export function createExchange({ patience, ca }: ExchangeSettings): Exchange {
-  const kept = { keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX, timeout: IDLE_MS };
+/** What makes tries, over connections that are kept. `ca`: certificates (PEM) that are trusted. */
+export function createExchange({ ca }: { readonly ca: string | undefined }): Exchange {
+  const kept = { keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX };
   const plain = new PlainAgent(kept);
   const tls = new TlsAgent({ ...kept, ...(ca !== undefined && { ca }) });
-  return ({ method, url, headers }, body) => {
-    const options = { method, headers: { ...headers, ...lengthOf(method, body) } };
+  return ({ method, url, headers }, options) => {
+    const sent = { method, headers: { ...headers, ...lengthOf(method, options.body) } };
     const outgoing = url.protocol === "https:"
-      ? tlsRequest(url, { ...options, agent: tls })
-      : plainRequest(url, { ...options, agent: plain });
-    return converse(outgoing, body, patience);
+      ? tlsRequest(url, { ...sent, agent: tls })
+      : plainRequest(url, { ...sent, agent: plain });
+    return new Conversation(outgoing, options).answer;
   };
 }
 
@@ -62,58 +64,77 @@ function lengthOf(method: string, body: readonly Uint8Array[]): Record<string, s
   return { "content-length": String(body.reduce((sum, { length }) => sum + length, 0)) };
 }
 
-function converse(
-  outgoing: ClientRequest,
-  body: readonly Uint8Array<ArrayBuffer>[],
-  { requestMs, stallMs }: Patience,
-): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  let isSent = false;
-  let isAnswered = false;
-  const lose = (message: string, cause?: unknown) => {
-    clearTimeout(timer);
-    outgoing.destroy();
-    reject(new LostExchange(message, { isSent, cause }));
-  };
-  let timer = setTimeout(() => lose(`no connection within ${requestMs} ms`), requestMs);
-  const wait = (ms: number, what: string) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => lose(`${what} within ${ms} ms`), ms);
-  };
-  outgoing.on("error", (error) => lose(error.message, error));
-  outgoing.on("response", (answer) => {
-    clearTimeout(timer);
-    isAnswered = true;
-    resolve(answer);
-  });
-  whenConnected(outgoing, async () => {
-    isSent = true;
-    for (const piece of pieces(body)) {
-      wait(stallMs, "no byte was taken");
-      if (!outgoing.write(piece)) await once(outgoing, ["drain", "close"]);
-      if (outgoing.destroyed || isAnswered) return;
+/** A request on its way, and who waits for its answer. */
+class Conversation {
+  readonly answer: Promise<IncomingMessage>;
+  readonly #outgoing: ClientRequest;
+  readonly #options: ExchangeOptions;
+  readonly #resolve: (answer: IncomingMessage) => void;
+  readonly #reject: (error: LostExchange) => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isSent = false;
+  #isAnswered = false;
+
+  constructor(outgoing: ClientRequest, options: ExchangeOptions) {
+    ({ promise: this.answer, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers());
+    this.#outgoing = outgoing;
+    this.#options = options;
+    outgoing.on("error", (error) => this.#lose(error.message, error));
+    outgoing.on("close", () => this.#lose("the connection was closed"));
+    outgoing.on("response", (answer) => this.#receive(answer));
+    outgoing.on("socket", (socket) => {
+      if (!socket.connecting) return void this.#send();
+      socket.once("encrypted" in socket ? "secureConnect" : "connect", () => void this.#send());
+    });
+    this.#expect("no connection", options.headMs);
+  }
+
+  async #send(): Promise<void> {
+    this.#isSent = true;
+    for (const piece of piecesOf(this.#options.body)) {
+      this.#expect("none of the body was taken", this.#options.stallMs);
+      if (!this.#outgoing.write(piece)) await nextEvent(this.#outgoing, ["drain", "close", "response"]);
+      if (this.#outgoing.destroyed || this.#isAnswered) return;
     }
-    wait(requestMs, "no answer");
-    outgoing.end();
-  });
-  return promise;
+    this.#expect("no answer", this.#options.headMs);
+    this.#outgoing.end();
+  }
+
+  #receive(answer: IncomingMessage): void {
+    clearTimeout(this.#timer);
+    this.#isAnswered = true;
+    // The rest of a body that was refused in its middle is not sent: the connection cannot be used again.
+    if (!this.#outgoing.writableEnded) answer.once("end", () => this.#outgoing.destroy());
+    this.#resolve(answer);
+  }
+
+  #expect(what: string, ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lose(`${what} within ${ms} ms`), ms);
+  }
+
+  #lose(message: string, cause?: unknown): void {
+    clearTimeout(this.#timer);
+    if (this.#isAnswered) return;
+    this.#reject(new LostExchange(message, { isSent: this.#isSent, cause }));
+    this.#outgoing.destroy();
+  }
 }
 
-function whenConnected(outgoing: ClientRequest, act: () => void): void {
-  outgoing.on("socket", (socket) => {
-    if (!socket.connecting) return act();
-    socket.once("encrypted" in socket ? "secureConnect" : "connect", act);
-  });
-}
-
-function once(emitter: ClientRequest, events: readonly string[]): Promise<void> {
-  return new Promise((resolve) => events.forEach((event) => emitter.once(event, () => resolve())));
-}
-
-function* pieces(body: readonly Uint8Array<ArrayBuffer>[]): Generator<Uint8Array<ArrayBuffer>> {
+function* piecesOf(body: readonly Uint8Array<ArrayBuffer>[]): Generator<Uint8Array<ArrayBuffer>> {
   for (const bytes of body) {
     for (let start = 0; start < bytes.length; start += PIECE_BYTES) {
       yield bytes.subarray(start, start + PIECE_BYTES);
     }
   }
+}
+
+function nextEvent(emitter: ClientRequest, events: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of events) emitter.off(event, done);
+      resolve();
+    };
+    for (const event of events) emitter.on(event, done);
+  });
 }

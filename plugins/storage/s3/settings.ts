@@ -1,43 +1,11 @@
 /** The settings of the plugin, checked. */
 
-import { PluginError } from "../../contract/error.ts";
+import { Buffer } from "node:buffer";
 import type { Addressing } from "./addresses.ts";
+import { type CredentialSettings, readCredentials } from "./credential_settings.ts";
+export type { S3Options } from "./options.ts";
+import { type OptionName, readFile, readUrl, refused, type S3Options } from "./options.ts";
 import type { RedirectSettings } from "./redirects.ts";
-
-/** The options that `plugin.toml` declares; sizes are bytes, durations milliseconds. */
-export interface S3Options {
-  readonly endpoint: string;
-  readonly bucket: string;
-  readonly region: string;
-  readonly key_prefix?: string;
-  readonly addressing: Addressing;
-  readonly ca_file?: string;
-  readonly credentials: "static" | "environment" | "file" | "web-identity";
-  readonly access_key_id?: string;
-  readonly secret_key?: string;
-  readonly secret_key_file?: string;
-  readonly session_token?: string;
-  readonly credentials_file?: string;
-  readonly profile: string;
-  readonly role_arn?: string;
-  readonly web_identity_token_file?: string;
-  readonly sts_endpoint?: string;
-  readonly sse?: "AES256" | "aws:kms";
-  readonly sse_kms_key_id?: string;
-  readonly sse_c_key_file?: string;
-  readonly multipart_min_part_size: number;
-  readonly multipart_copy_threshold: number;
-  readonly multipart_copy_chunk_size: number;
-  readonly multipart_copy_jobs: number;
-  /** `true`, `false` or `"external"`. */
-  readonly redirect: unknown;
-  readonly redirect_networks?: readonly string[];
-  readonly public_endpoint?: string;
-  readonly url_lifetime: number;
-  readonly request_timeout: number;
-  readonly stall_timeout: number;
-  readonly retry_budget: number;
-}
 
 /** How long is waited for what. */
 export interface Patience {
@@ -64,22 +32,6 @@ export interface TransportSettings {
   readonly patience: Patience;
 }
 
-/** Where the keys come from. */
-export type CredentialSettings =
-  | {
-    readonly from: "static";
-    readonly accessKeyId: string;
-    readonly secretKey: string;
-    readonly sessionToken?: string;
-  }
-  | { readonly from: "file"; readonly path: string; readonly profile: string }
-  | {
-    readonly from: "web-identity";
-    readonly roleArn: string;
-    readonly tokenPath: string;
-    readonly stsEndpoint: URL;
-  };
-
 /** How the store encrypts what it keeps. */
 export type EncryptionSettings =
   | { readonly by: "none" }
@@ -103,6 +55,7 @@ export interface S3Settings extends TransportSettings {
 const PART_BYTES_MIN = 5 * 1024 * 1024;
 /** The largest object that S3 copies in one request, and the largest part. */
 const COPY_BYTES_MAX = 5 * 1024 ** 3;
+const SSE_KEY_BYTES = 32;
 const URL_LIFETIME_MS_MAX = 7 * 24 * 3_600_000;
 
 /** Checks the options as far as their types do not, and reads the files that they name. Throws with what is wrong. */
@@ -133,22 +86,10 @@ export function readSettings(options: S3Options): S3Settings {
   };
 }
 
-type OptionName = keyof S3Options;
-
 /** "5MB" is what everybody writes, and 5 MiB what S3 means by it. */
 function clamp(option: OptionName, bytes: number): number {
   if (bytes > COPY_BYTES_MAX) throw refused(option, `expected at most 5GiB, found ${bytes} bytes`);
   return Math.max(bytes, PART_BYTES_MIN);
-}
-
-function readUrl(option: OptionName, text: string): URL {
-  const url = URL.parse(text);
-  if (!url || !/^https?:$/.test(url.protocol)) {
-    throw refused(option, 'expected a URL such as "https://s3.eu-central-1.amazonaws.com"');
-  }
-  if (url.username !== "" || url.password !== "") throw refused(option, "it holds a user name or a password");
-  if (url.search !== "" || url.hash !== "") throw refused(option, "it has a query or a fragment");
-  return url;
 }
 
 function readBucket(name: string): string {
@@ -185,33 +126,29 @@ function readPatience({ request_timeout, stall_timeout, retry_budget }: S3Option
   return { requestMs: request_timeout, stallMs: stall_timeout, budgetMs: retry_budget };
 }
 
-function readCredentials(options: S3Options): CredentialSettings {
-  const { access_key_id: accessKeyId, session_token: sessionToken } = options;
-  const secretKey = options.secret_key;
-  if (accessKeyId === undefined || secretKey === undefined) {
-    throw refused("access_key_id", "it needs secret_key beside it");
+function readEncryption({ sse, sse_kms_key_id, sse_c_key_file }: S3Options): EncryptionSettings {
+  if (sse_kms_key_id !== undefined && sse !== "aws:kms") {
+    throw refused("sse_kms_key_id", 'it needs sse = "aws:kms" beside it');
   }
-  return { from: "static", accessKeyId, secretKey, ...(sessionToken !== undefined && { sessionToken }) };
+  if (sse_c_key_file === undefined) {
+    if (sse === "aws:kms") return { by: "kms", keyId: sse_kms_key_id };
+    return { by: sse === "AES256" ? "store" : "none" };
+  }
+  if (sse !== undefined) throw refused("sse_c_key_file", "sse is set already, and only one of them can be");
+  return { by: "customer", key: readKey(sse_c_key_file) };
 }
 
-function readEncryption(_options: S3Options): EncryptionSettings {
-  return { by: "none" };
+/** 32 bytes, as they are or in Base64. */
+function readKey(path: string): Uint8Array {
+  const bytes = readFile("sse_c_key_file", path);
+  if (bytes.length === SSE_KEY_BYTES) return bytes;
+  const decoded = Buffer.from(new TextDecoder().decode(bytes).trim(), "base64");
+  if (decoded.length === SSE_KEY_BYTES) return decoded;
+  throw refused("sse_c_key_file", `expected ${SSE_KEY_BYTES} bytes, as they are or in Base64, in ${path}`);
 }
 
 function readCertificates(path: string): string {
-  const text = readFile("ca_file", path);
+  const text = new TextDecoder().decode(readFile("ca_file", path));
   if (/^-----BEGIN (?:[A-Z]+ )?CERTIFICATE-----/m.test(text)) return text;
   throw refused("ca_file", `expected a PEM file with a CERTIFICATE, found none in ${path}`);
-}
-
-function readFile(option: OptionName, path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    throw refused(option, `${path} cannot be read: ${(error as Error).message}`, error);
-  }
-}
-
-function refused(option: OptionName, state: string, cause?: unknown): PluginError {
-  return new PluginError("failed", `Cannot use ${option}: ${state}`, { cause });
 }

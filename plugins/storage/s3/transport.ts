@@ -1,11 +1,17 @@
 /** From one S3 request to its answer: signed, sent, tried again where that can help. */
 
-import { PluginError } from "../../contract/error.ts";
 import { addressOf } from "./addresses.ts";
-import { bodyOf, codeOf, readText } from "./answer.ts";
+import { receive, type Received, refusalOf } from "./receiving.ts";
+import { Breaker } from "./breaker.ts";
+import { Call } from "./call.ts";
+import { StoreClock } from "./clock.ts";
+import { createCredentials, type CredentialSource } from "./credentials.ts";
 import { createExchange, type Exchange, LostExchange } from "./exchange.ts";
+import { isPassing, Retries } from "./retries.ts";
 import type { TransportSettings } from "./settings.ts";
 import { type Credentials, type HttpRequest, signHeaders, signQuery } from "./signing.ts";
+import { Slots } from "./slots.ts";
+import { encryptionHeaders } from "./sse.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
@@ -15,11 +21,11 @@ export interface S3Request {
   /** The object's key in the bucket, prefix included; left out: the bucket itself. */
   readonly key?: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** Names in lower case. */
+  /** Names are in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Buffers that are sent one after the other; the caller does not change them before the answer. */
   readonly body?: readonly Chunk[];
-  /** The store refuses it later than so long after the call began, whichever try it is. */
+  /** The store refuses it later than so long after the call began, whichever try it is: then the call is `unavailable`. */
   readonly withinMs?: number;
 }
 
@@ -37,24 +43,39 @@ export interface S3Answer {
   readonly isRepeated: boolean;
 }
 
+/** Requests that are tried at once; of those that carry much, as many again, so that the others need not wait for them. */
+const TRIES_MAX = 64;
+const MUCH_BYTES = 1024 * 1024;
+/** What the store does within itself takes it longer than what it only stores or finds. */
+const WORK_FACTOR = 10;
+
+/** How a try went: an answer, a reason to try again at once, or a failure that may pass. */
+type Outcome =
+  | { readonly is: "answer"; readonly answer: S3Answer }
+  | { readonly is: "corrected" }
+  | { readonly is: "failure"; readonly state: string; readonly retryAfter?: string | null };
+
 /** The way to one bucket. */
 export class Transport {
   readonly #settings: TransportSettings;
   readonly #exchange: Exchange;
-  readonly #credentials: () => Promise<Credentials>;
+  readonly #credentials: CredentialSource;
+  readonly #clock = new StoreClock();
+  readonly #retries = new Retries();
+  readonly #breaker = new Breaker();
+  readonly #small = new Slots(TRIES_MAX);
+  readonly #large = new Slots(TRIES_MAX);
 
-  /** Use `createTransport`. */
+  /** Connects nowhere yet. */
   constructor(settings: TransportSettings) {
     this.#settings = settings;
     this.#exchange = createExchange(settings);
-    const { credentials } = settings;
-    if (credentials.from !== "static") throw new TypeError("not yet");
-    this.#credentials = () => Promise.resolve(credentials);
+    this.#credentials = createCredentials(settings.credentials, (url, form) => this.#post(url, form));
   }
 
   /** The store's clock, as known from its answers' Date headers: milliseconds to add to Date.now(); 0 while within 2 s. */
   get clockOffsetMs(): number {
-    return 0;
+    return this.#clock.offsetMs;
   }
 
   /**
@@ -62,58 +83,116 @@ export class Transport {
    * the budget was spent; with `failed` where the store does not accept the keys.
    */
   async request(request: S3Request): Promise<S3Answer> {
-    const { body = [] } = request;
-    const signed = await this.#sign(request);
-    try {
-      const incoming = await this.#exchange(signed, body);
-      const stream = bodyOf(incoming, this.#settings.patience);
-      const headers = new Headers();
-      for (const [name, value] of Object.entries(incoming.headers)) headers.set(name, String(value));
-      const status = incoming.statusCode!;
-      const answer = { status, headers, isRepeated: false };
-      if (status < 400 || request.method === "HEAD") {
-        return {
-          ...answer,
-          body: stream,
-          text: () => readText(stream),
-        };
-      }
-      const text = await readText(stream);
-      const code = codeOf(text);
-      if (status === 401 || status === 403) {
-        throw new PluginError("failed", `Cannot ${request.method}: the store refused it: ${status} ${code}`);
-      }
-      return {
-        ...answer,
-        ...(code !== undefined && { code }),
-        body: new Response(text).body!,
-        text: () => Promise.resolve(text),
-      };
-    } catch (error) {
-      if (error instanceof LostExchange) throw new PluginError("unavailable", `Cannot ask: ${error.message}`);
-      throw error;
+    const call = new Call(request, this.#settings.patience.budgetMs);
+    for (;;) {
+      const outcome = await this.#try(call);
+      if (outcome.is === "answer") return outcome.answer;
+      if (outcome.is === "corrected") continue;
+      const { state, retryAfter = null } = outcome;
+      const delayMs = this.#retries.delay({ tries: call.tries, retryAfter, leftMs: call.leftMs() });
+      if (delayMs === undefined) throw call.error("unavailable", state);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
   }
 
   /** A signed URL for GET of the object. */
   async url(
     key: string,
-    { lifetimeMs, query = {} }: { readonly lifetimeMs: number; readonly query?: Record<string, string> },
+    options: { readonly lifetimeMs: number; readonly query?: Readonly<Record<string, string>> },
   ): Promise<string> {
     const { publicEndpoint: endpoint, region } = this.#settings;
-    const url = addressOf({ ...this.#settings, endpoint }, { key, query });
-    const facts = { credentials: await this.#credentials(), region, nowMs: Date.now() + this.clockOffsetMs };
-    const lifetimeS = Math.floor(lifetimeMs / 1_000);
-    return signQuery({ method: "GET", url, headers: {} }, { ...facts, lifetimeS }).url.href;
+    const url = addressOf({ ...this.#settings, endpoint }, { key, query: options.query ?? {} });
+    const credentials = await this.#credentials.get();
+    const lifetimeS = Math.floor(options.lifetimeMs / 1_000);
+    const facts = { credentials, region, nowMs: this.#clock.now(), lifetimeS };
+    return signQuery({ method: "GET", url, headers: {} }, facts).url.href;
   }
 
-  async #sign({ method, headers = {}, body = [], withinMs, ...rest }: S3Request): Promise<HttpRequest> {
-    const url = addressOf(this.#settings, rest);
-    const { region } = this.#settings;
-    const facts = { credentials: await this.#credentials(), region, nowMs: Date.now() + this.clockOffsetMs };
-    if (withinMs === undefined) return signHeaders({ method, url, headers }, { ...facts, body });
-    return signQuery({ method, url, headers }, { ...facts, lifetimeS: Math.floor(withinMs / 1_000) });
+  #try(call: Call): Promise<Outcome> {
+    const slots = call.bodyBytes > MUCH_BYTES ? this.#large : this.#small;
+    return slots.hold(async () => {
+      const credentials = await this.#credentials.get();
+      const signed = this.#sign(call, credentials);
+      if (!this.#breaker.admit()) {
+        throw call.error(
+          "unavailable",
+          "the store has failed for some time, and is asked once a second only",
+        );
+      }
+      const beganAt = performance.now();
+      const outcome = await this.#send(call, signed, { credentials, beganAt });
+      this.#breaker.record(outcome.is === "failure" ? "failure" : "success", beganAt);
+      if (outcome.is === "answer") this.#retries.succeed();
+      return outcome;
+    });
   }
+
+  async #send(call: Call, signed: HttpRequest, { credentials, beganAt }: TryFacts): Promise<Outcome> {
+    const { method, headers = {}, query = {}, body = [] } = call.request;
+    const { requestMs, stallMs } = this.#settings.patience;
+    const isWork = "x-amz-copy-source" in headers || (method === "POST" && "uploadId" in query);
+    const headMs = isWork ? requestMs * WORK_FACTOR : requestMs;
+    call.tries++;
+    try {
+      const incoming = await this.#exchange(signed, { body, headMs, stallMs });
+      return this.#judge(call, await receive(incoming, call.request, stallMs), { credentials, beganAt });
+    } catch (error) {
+      if (!(error instanceof LostExchange)) throw error;
+      if (error.isHopeless) throw call.error("failed", error.message, error);
+      call.isRepeated ||= error.isSent;
+      return { is: "failure", state: error.message };
+    }
+  }
+
+  #judge(call: Call, received: Received, { credentials, beganAt }: TryFacts): Outcome {
+    const { status, code, headers } = received;
+    const isSkewed = code === "RequestTimeTooSkewed";
+    const wayMs = performance.now() - beganAt;
+    const isCorrected = this.#clock.observe(headers.get("date"), { wayMs, refused: isSkewed });
+    if (isSkewed && isCorrected && call.correct("clock")) return { is: "corrected" };
+    if (isPassing(status, code)) {
+      call.isRepeated ||= status >= 500;
+      const state = `the store answered ${[status, code].join(" ").trim()}`;
+      return { is: "failure", state, retryAfter: headers.get("retry-after") };
+    }
+    const refusal = refusalOf(received, call.request);
+    if (refusal === undefined) return { is: "answer", answer: { ...received, isRepeated: call.isRepeated } };
+    if (refusal.is === "credentials" && this.#credentials.renew(credentials) && call.correct("credentials")) {
+      return { is: "corrected" };
+    }
+    throw call.error(refusal.is === "late" ? "unavailable" : "failed", refusal.state);
+  }
+
+  #sign(call: Call, credentials: Credentials): HttpRequest {
+    const { method, headers: own = {}, body = [] } = call.request;
+    const { region, encryption } = this.#settings;
+    const url = addressOf(this.#settings, call.request);
+    const headers = { ...own, ...encryptionHeaders(encryption, call.request) };
+    const nowMs = this.#clock.now();
+    const facts = { credentials, region, nowMs };
+    const { deadlineMs } = call;
+    if (deadlineMs === undefined) return signHeaders({ method, url, headers }, { ...facts, body });
+    // The signature's time is in whole seconds, and its end must not be after the deadline.
+    const signedAtMs = Math.floor(nowMs / 1_000) * 1_000;
+    const lifetimeS = Math.floor((deadlineMs + this.#clock.offsetMs - signedAtMs) / 1_000);
+    if (lifetimeS < 1) throw call.error("unavailable", "its time is over");
+    return signQuery({ method, url, headers }, { ...facts, lifetimeS });
+  }
+
+  async #post(url: URL, form: string): Promise<{ readonly status: number; readonly text: string }> {
+    const body = [new TextEncoder().encode(form)];
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const { requestMs: headMs, stallMs } = this.#settings.patience;
+    const incoming = await this.#exchange({ method: "POST", url, headers }, { body, headMs, stallMs });
+    const { status, text } = await receive(incoming, { method: "POST" }, stallMs);
+    return { status, text: await text() };
+  }
+}
+
+interface TryFacts {
+  readonly credentials: Credentials;
+  /** By `performance.now()`. */
+  readonly beganAt: number;
 }
 
 /** The way to the bucket of these settings. */
