@@ -84,7 +84,11 @@ const PORTS: Readonly<Record<string, number>> = {
 
 function hostOf(option: string, text: string): string {
   const { host, port, protocol } = URL.canParse(text) ? new URL(text) : { host: "", port: "", protocol: "" };
-  if (host === "") throw new TypeError(`Cannot expand {${option}.host}: ${JSON.stringify(text)} is no URL`);
+  if (host === "") {
+    // A password may stand before it.
+    const shown = text.includes("@") ? "it" : JSON.stringify(text);
+    throw new TypeError(`Cannot expand {${option}.host}: ${shown} is no URL`);
+  }
   const fallback = PORTS[protocol];
   return port === "" && fallback !== undefined ? `${host}:${fallback}` : host;
 }

@@ -18,6 +18,7 @@ const EXPANSIONS: readonly (readonly [
   }],
   ["a host without one", { net: ["{url.host}"] }, { url: "https://s3.example" }, { net: ["s3.example:443"] }],
   ["a host of HTTP", { net: ["{url.host}"] }, { url: "http://s3.example" }, { net: ["s3.example:80"] }],
+  ["a host of Redis", { net: ["{url.host}"] }, { url: "redis://:pass@redis/0" }, { net: ["redis:6379"] }],
   ["a host that is an address", { net: ["{url.host}"] }, { url: "redis://[::1]:6379" }, {
     net: ["[::1]:6379"],
   }],
@@ -49,6 +50,7 @@ Deno.test("expandPermissions() refuses a host of what is no URL, other parts, an
   const refuse = (asked: PluginPermissions, value: string, message: string) =>
     assertThrows(() => expandPermissions(asked, { value }), { name: "TypeError", message });
   refuse({ net: ["{value.host}"] }, "s3.example", 'Cannot expand {value.host}: "s3.example" is no URL');
+  refuse({ net: ["{value.host}"] }, "redis://:a/b@c", "Cannot expand {value.host}: it is no URL");
   refuse({ net: ["{value.host}"] }, "file:///etc", 'Cannot expand {value.host}: "file:///etc" is no URL');
   refuse(
     { net: ["{value.port}"] },

@@ -86,7 +86,8 @@ export async function startRedis({ port = freePort(), args = [] }: RedisOptions 
   };
 }
 
-function freePort(): number {
+/** A port of 127.0.0.1 that nobody listens on. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
