@@ -1,5 +1,6 @@
 /** A connection to Redis that is made again for ever, and whose calls fail soon while it is away. */
 
+import { isIP } from "node:net";
 import { PluginError } from "@sreg/contract/error.ts";
 import { Redis } from "ioredis";
 import type { RedisSettings } from "./settings.ts";
@@ -37,7 +38,13 @@ export class Connection {
       ...{ host, port, db: database, lazyConnect: true },
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
-      ...(tls && { tls: { servername: host, ...(tls.ca !== undefined && { ca: tls.ca }) } }),
+      ...(tls && {
+        tls: {
+          // An address is no name: it is verified as what was connected to.
+          ...(isIP(host) === 0 && { servername: host }),
+          ...(tls.ca !== undefined && { ca: tls.ca }),
+        },
+      }),
       // What was not sent or not answered is not sent again by itself: whoever asked has long been told that it failed.
       ...{ enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: null },
       ...{ connectTimeout: CALL_MS, commandTimeout: CALL_MS, socketTimeout: 2 * CALL_MS },

@@ -183,7 +183,16 @@ Deno.test({
     const port = freePort();
     const files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", authority];
     await using _redis = await startRedis({
-      args: ["--tls-port", String(port), "--tls-auth-clients", "no", ...files],
+      args: [
+        "--bind",
+        "127.0.0.1",
+        "127.0.0.2",
+        "--tls-port",
+        String(port),
+        "--tls-auth-clients",
+        "no",
+        ...files,
+      ],
     });
     for (const host of ["127.0.0.1", "localhost"]) {
       const url = `rediss://${host}:${port}`;
@@ -192,6 +201,8 @@ Deno.test({
       assertEquals((await pair.cache.get("a"))?.bytes, Uint8Array.of(1));
       await assertRejects(startPair(redisOptions(url)), /Cannot connect to Redis at .*certificate/i);
     }
+    const stranger = redisOptions(`rediss://127.0.0.2:${port}`, { ca_file: authority });
+    await assertRejects(startPair(stranger), /Cannot connect to Redis at .*certificate/i);
     await Deno.remove(folder, { recursive: true });
   },
 });
