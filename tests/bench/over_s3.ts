@@ -5,7 +5,7 @@
  */
 
 import { startRegistry } from "../support/registry.ts";
-import { askS3, type RunningS3, s3Table, startS3 } from "../support/s3_server.ts";
+import { askS3, type RunningS3, s3Toml, startS3 } from "../support/s3_server.ts";
 import { dirname } from "../support/paths.ts";
 import type { Contender, Started } from "./contest.ts";
 import { PEER_PROGRAM, startPeerOver } from "./peer.ts";
@@ -45,7 +45,7 @@ async function startOver(server: RunningS3, start: (bucket: Bucket) => Promise<S
 }
 
 async function startSregOver(bucket: Bucket): Promise<Started> {
-  const registry = await startRegistry({ config: s3Table(bucket) });
+  const registry = await startRegistry({ config: s3Toml(bucket) });
   return {
     url: registry.url,
     pid: registry.pid,
