@@ -24,7 +24,7 @@ export interface Stores {
 const IN_MEMORY = "memory";
 
 /** What is true of a store that does not say. */
-const OWN: StorageFeatures = { shared: false, conditions: true, moveMs: 0 };
+const OWN: StorageFeatures = { shared: false, conditions: true, moveMs: 0, notes: false };
 
 /**
  * Starts the plugin of the store, and those of locks and the cache, where the store needs them or they are named for all servers. Fails, by name

@@ -33,6 +33,8 @@ export interface ObjectFacts {
   readonly size: number;
   /** When it was last put, appended to or moved here: milliseconds since the epoch. */
   readonly modifiedAtMs: number;
+  /** What its last `append` has noted about it, where that was the last change. */
+  readonly note?: string;
 }
 
 /** A whole small object. */
@@ -82,6 +84,15 @@ export interface MoveCondition extends ChangeOptions {
   readonly ifSize?: number;
 }
 
+/** How an `append` ends. */
+export interface AppendOptions {
+  /**
+   * The last so many bytes of the body, 1 to 1,024 of printable ASCII, are no content but a note, which `stat` answers
+   * without the spaces at its end: what the caller only knows once the bytes have passed. Asked only of a store that keeps `notes`.
+   */
+  readonly noteBytes?: number;
+}
+
 /** What must hold for a `delete`. */
 export interface DeleteCondition extends ChangeOptions {
   /** Only the object that has this etag. */
@@ -114,6 +125,8 @@ export interface StorageFeatures {
    * at once more than one may be told that it did. Such a store has `copy`.
    */
   readonly moveMs: number;
+  /** Whether `append` takes notes. */
+  readonly notes: boolean;
 }
 
 /** Who asks for a URL. */
@@ -147,7 +160,12 @@ export interface Storage {
    * created, even by an empty body). Another length: `conflict`, and nothing was written. When the body fails, what
    * had arrived stays. Answers the new length.
    */
-  append(key: string, offset: number, body: Bytes): Promise<{ readonly size: number }>;
+  append(
+    key: string,
+    offset: number,
+    body: Bytes,
+    options?: AppendOptions,
+  ): Promise<{ readonly size: number }>;
 
   /**
    * Renames an object, replacing what was at `to`. Answers `false` where `from` does not exist. A condition that does not

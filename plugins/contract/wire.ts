@@ -85,6 +85,8 @@ export interface WireMethod {
   readonly streamAnswer?: string;
   /** A plugin may lack it. */
   readonly optional?: true;
+  /** How many times as long as for other answers is waited for its own. */
+  readonly patience?: number;
   /** A fresh copy of what the contract says of an answer, and nothing besides; throws where it has another shape. */
   readonly read: (answer: unknown) => unknown;
 }

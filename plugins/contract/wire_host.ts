@@ -111,7 +111,7 @@ export class WireHost {
   call(name: string, args: readonly unknown[]): Promise<unknown> {
     const method = this.#options.methods[name]!;
     const id = ++this.#lastId;
-    const answered = this.#expect(id, name, method, this.#options.limits.callMs);
+    const answered = this.#expect(id, name, method, this.#patience(method));
     const call = this.#pending.get(id);
     if (call) this.#send(id, call, args);
     else if (method.streamArgument !== undefined) abandon(args[method.streamArgument] as Bytes);
@@ -162,8 +162,12 @@ export class WireHost {
     call.outlet = new Outlet(args[beside] as Bytes, {
       post,
       id,
-      waits: (waiting) => call.dueAtMs = this.#dueAtMs(waiting),
+      waits: (waiting) => call.dueAtMs = waiting ? performance.now() + this.#patience(call.method) : Infinity,
     });
+  }
+
+  #patience({ patience = 1 }: WireMethod): number {
+    return this.#options.limits.callMs * patience;
   }
 
   #dueAtMs(waiting: boolean): number {

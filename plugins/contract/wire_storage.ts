@@ -11,10 +11,16 @@ import {
   readTime,
 } from "./wire_shapes.ts";
 
+/** A store asks another machine again before it gives up … */
+const PATIENCE = 4;
+/** … and copies objects of many GiB. */
+const COPY_PATIENCE = 40;
+
 /** The storage contract on the wire. */
 export const STORAGE_WIRE: WireMethods & Readonly<Record<(typeof STORAGE_METHODS)[number], WireMethod>> = {
-  stat: { read: orAbsent(readFacts) },
+  stat: { patience: PATIENCE, read: orAbsent(readFacts) },
   get: {
+    patience: PATIENCE,
     bytesAnswer: "bytes",
     read: orAbsent((value) => ({
       ...readFacts(value),
@@ -23,17 +29,26 @@ export const STORAGE_WIRE: WireMethods & Readonly<Record<(typeof STORAGE_METHODS
     })),
   },
   open: {
+    patience: PATIENCE,
     streamAnswer: "body",
     read: orAbsent((value) => ({ ...readFacts(value), body: value["body"] })),
   },
-  put: { bytesArgument: 1, read: (answer) => ({ etag: readText(readRecord(answer)["etag"]) }) },
-  append: { streamArgument: 2, read: (answer) => ({ size: readCount(readRecord(answer)["size"]) }) },
-  move: { read: readBoolean },
-  delete: { read: readBoolean },
-  list: { read: (answer) => readList(answer, readText, LIST_LIMIT_MAX) },
+  put: {
+    patience: PATIENCE,
+    bytesArgument: 1,
+    read: (answer) => ({ etag: readText(readRecord(answer)["etag"]) }),
+  },
+  append: {
+    patience: PATIENCE,
+    streamArgument: 2,
+    read: (answer) => ({ size: readCount(readRecord(answer)["size"]) }),
+  },
+  move: { patience: COPY_PATIENCE, read: readBoolean },
+  delete: { patience: PATIENCE, read: readBoolean },
+  list: { patience: PATIENCE, read: (answer) => readList(answer, readText, LIST_LIMIT_MAX) },
   locate: { optional: true, read: orAbsent(({ file }) => ({ file: readText(file) })) },
   features: { optional: true, read: (answer) => readFeatures(readRecord(answer)) },
-  copy: { optional: true, read: readBoolean },
+  copy: { optional: true, patience: COPY_PATIENCE, read: readBoolean },
   url: { optional: true, read: (answer) => answer === undefined ? undefined : readText(answer) },
 };
 
@@ -41,12 +56,18 @@ function orAbsent<T>(read: (answer: Properties) => T): (answer: unknown) => T | 
   return (answer) => answer === undefined ? undefined : read(readRecord(answer));
 }
 
-function readFeatures({ shared, conditions, moveMs }: Properties): StorageFeatures {
-  return { shared: readBoolean(shared), conditions: readBoolean(conditions), moveMs: readCount(moveMs) };
+function readFeatures({ shared, conditions, moveMs, notes }: Properties): StorageFeatures {
+  return {
+    shared: readBoolean(shared),
+    conditions: readBoolean(conditions),
+    moveMs: readCount(moveMs),
+    notes: readBoolean(notes),
+  };
 }
 
-function readFacts({ size, modifiedAtMs }: Properties) {
-  return { modifiedAtMs: readTime(modifiedAtMs), size: readCount(size) };
+function readFacts({ size, modifiedAtMs, note }: Properties) {
+  const facts = { modifiedAtMs: readTime(modifiedAtMs), size: readCount(size) };
+  return note === undefined ? facts : { ...facts, note: readText(note) };
 }
 
 function readBytes({ bytes, size }: Properties): Uint8Array<ArrayBuffer> {

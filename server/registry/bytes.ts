@@ -38,6 +38,35 @@ export function relayBytes(
   });
 }
 
+/** The bytes of `body`, then those that `tail` answers once they have passed. */
+export function withTail(body: Bytes, tail: () => Chunk): Bytes {
+  const source = openReader(body, Infinity);
+  let rest: Chunk | undefined;
+  return new ReadableStream({
+    type: "bytes",
+    autoAllocateChunkSize: CHUNK_BYTES,
+    async pull(controller) {
+      const request = (controller as ReadableByteStreamController).byobRequest!;
+      let free = request.view as Chunk;
+      if (!rest) {
+        const { byteOffset, byteLength } = free;
+        const { done, value } = await source.read(free);
+        if (!done && source.fills) return request.respondWithNewView(value);
+        if (!done) return controller.enqueue(value);
+        rest = tail();
+        // The source has handed the reader's buffer back.
+        if (source.fills) free = new Uint8Array(value!.buffer, byteOffset, byteLength);
+      }
+      const piece = rest.subarray(0, free.byteLength);
+      free.set(piece);
+      rest = rest.subarray(piece.byteLength);
+      if (piece.byteLength === 0) controller.close();
+      request.respondWithNewView(free.subarray(0, piece.byteLength));
+    },
+    cancel: (reason) => source.cancel(reason),
+  });
+}
+
 function openReader(body: Bytes, readBytesMax: number) {
   try {
     const reader = body.getReader({ mode: "byob" });

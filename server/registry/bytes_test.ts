@@ -1,6 +1,6 @@
 import type { Bytes } from "../../plugins/contract/storage.ts";
 import { assertEquals, assertRejects } from "../../tests/support/assert.ts";
-import { emptyBytes, exactBytes, readAll, relayBytes } from "./bytes.ts";
+import { emptyBytes, exactBytes, readAll, relayBytes, withTail } from "./bytes.ts";
 
 function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
@@ -90,4 +90,37 @@ Deno.test("readAll() stops reading once there is too much", async () => {
   }) as Bytes;
   await assertRejects(read(endless, 100), /too long/);
   assertEquals(pulled <= 12, true);
+});
+
+Deno.test("withTail() adds what is known once the bytes have passed", async () => {
+  for (const body of [() => chunksOf("ab", "c"), () => pieces("abc", 2)]) {
+    let passed = 0;
+    const watched = relayBytes(body(), async (read) => {
+      const result = await read();
+      passed += result.value?.byteLength ?? 0;
+      return result;
+    });
+    const tail = () => new TextEncoder().encode(`, ${passed} bytes`);
+    assertEquals(await read(withTail(watched, tail)), "abc, 3 bytes");
+    assertEquals(await read(withTail(body(), () => new Uint8Array(0))), "abc");
+  }
+  assertEquals(await read(withTail(emptyBytes(), () => new TextEncoder().encode("tail"))), "tail");
+});
+
+Deno.test("withTail() fills whatever buffers its reader brings, and adds nothing to what fails", async () => {
+  const reader = withTail(pieces("abc", 2), () => new TextEncoder().encode("a longer tail")).getReader({
+    mode: "byob",
+  });
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read(new Uint8Array(5));
+    if (done) break;
+    text += textOf(value);
+  }
+  assertEquals(text, "abca longer tail");
+  const failing: Bytes = new ReadableStream({
+    type: "bytes",
+    pull: (controller) => controller.error(new Error("broken")),
+  });
+  await assertRejects(() => read(withTail(failing, () => new Uint8Array(1))), Error, "broken");
 });

@@ -156,7 +156,7 @@ Deno.test("a condition upon bytes, which take no lock, is refused as a mistake",
 
 Deno.test("a store with locks says that conditions hold", async () => {
   const locked = lockedStorage(await createUnconditional(), await createLock({}));
-  assertEquals(await locked.features!(), { shared: true, conditions: true, moveMs: 0 });
+  assertEquals(await locked.features!(), { shared: true, conditions: true, moveMs: 0, notes: false });
 });
 
 function shortLived(lock: Lock, ttlMs: number): Lock {

@@ -53,13 +53,14 @@ export interface Registry {
 export async function createRegistry(storage: Storage, options: RegistryOptions): Promise<Registry> {
   const due = new Due(storage);
   const links = new Links(storage, due);
-  const asides = new Asides(storage, await storage.features?.() ?? { moveMs: 0 });
+  const { moveMs, notes } = await storage.features?.() ?? { moveMs: 0, notes: false };
+  const asides = new Asides(storage, { moveMs });
   const blobs = new Blobs(storage, { links, due, asides });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });
   const catalog = new Catalog(storage, tags);
-  const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax });
+  const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax, notes });
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
   const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, due, changes });
   await manifests.recover();

@@ -1,15 +1,16 @@
-import type { Bytes, Storage } from "../../plugins/contract/storage.ts";
+import type { Bytes, ObjectFacts, Storage } from "../../plugins/contract/storage.ts";
 import { type Digest, type DigestAlgorithm, digestAlgorithm, digestEncoded } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import { createUploadId, type UploadId, uploadMark } from "../oci/upload.ts";
 import type { Blobs } from "./blobs.ts";
-import { emptyBytes, relayBytes } from "./bytes.ts";
-import { digestBytes, Hasher } from "./hash.ts";
+import { emptyBytes } from "./bytes.ts";
+import { digestBytes } from "./hash.ts";
 import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
 import { listUploads, type OpenUpload, type UploadFilter } from "./upload_list.ts";
+import { setYoungest, UploadHashes } from "./upload_hashes.ts";
 import { UploadQuota } from "./upload_quota.ts";
 
 /** Bytes for an upload. */
@@ -42,7 +43,6 @@ export interface UploadStart {
   readonly owner?: string;
 }
 
-const HASHERS_MAX = 2_000;
 const FINISHED_MAX = 2_000;
 const SWEEP_PAGE = 1_000;
 /** For how long an announcement is sure to be there. */
@@ -50,22 +50,27 @@ const ANNOUNCED_MS = 500;
 
 /**
  * Uploads under way. An upload is an object that grows; its whole state is its bytes, so any replica can go on with it,
- * after a restart too. The hash of what has passed is kept in memory beside it: only a saving, since it counts only if
- * it covers exactly the bytes there are, and is computed again from them where it does not.
+ * after a restart too. The hash of what has passed is kept beside it: only a saving (`UploadHashes`).
  */
 export class Uploads {
   readonly #storage: Storage;
   readonly #blobs: Blobs;
   readonly #quota: UploadQuota;
   readonly #mutex = new KeyedMutex();
-  readonly #hashers = new Map<UploadId, Hasher>();
+  readonly #hashers: UploadHashes;
   /** Uploads that ended as a blob, so that a client whose 201 was lost may ask again. */
   readonly #finished = new Map<UploadId, Digest>();
 
-  constructor(storage: Storage, blobs: Blobs, options: { readonly openMax: number }) {
+  /** `notes`: as in `StorageFeatures`. */
+  constructor(
+    storage: Storage,
+    blobs: Blobs,
+    { openMax, notes }: { readonly openMax: number; readonly notes: boolean },
+  ) {
     this.#storage = storage;
     this.#blobs = blobs;
-    this.#quota = new UploadQuota(storage, options.openMax);
+    this.#hashers = new UploadHashes(storage, { notes });
+    this.#quota = new UploadQuota(storage, openMax);
   }
 
   /** Begins an upload into the repository; TOOMANYREQUESTS while it has as many as it may. */
@@ -76,7 +81,7 @@ export class Uploads {
     await this.#quota.claim(name);
     const id = createUploadId(ownerMark(owner));
     await this.#storage.append(uploadKey(name, id), 0, emptyBytes());
-    remember(this.#hashers, id, new Hasher(algorithm), HASHERS_MAX);
+    this.#hashers.begin(id, algorithm);
     return id;
   }
 
@@ -87,9 +92,7 @@ export class Uploads {
 
   /** How many bytes have arrived; BLOB_UPLOAD_UNKNOWN where the repository has no such upload. */
   async size(name: RepositoryName, id: UploadId): Promise<number> {
-    const facts = await this.#storage.stat(uploadKey(name, id));
-    if (!facts) throw unknownUpload();
-    return facts.size;
+    return (await this.#stat(name, id)).size;
   }
 
   /** Adds a chunk. When the body breaks off, what had arrived stays. */
@@ -120,7 +123,7 @@ export class Uploads {
       if (isTaken === undefined) return { accepted: false, size: await this.size(name, id) };
       if (!isTaken) throw unknownUpload();
       this.#quota.release(name);
-      remember(this.#finished, id, digest, FINISHED_MAX);
+      setYoungest(this.#finished, id, digest, FINISHED_MAX);
       return answer;
     });
   }
@@ -131,12 +134,12 @@ export class Uploads {
     { digest, chunk }: UploadEnd,
   ): Promise<ChunkAnswer> {
     if (!chunk) {
-      const size = await this.size(name, id);
-      await this.#verify(name, id, digest, size);
-      return { accepted: true, size };
+      const facts = await this.#stat(name, id);
+      await this.#verify(name, id, digest, facts);
+      return { accepted: true, size: facts.size };
     }
     const answer = await this.#append(name, id, chunk);
-    if (answer.accepted) await this.#verify(name, id, digest, answer.size);
+    if (answer.accepted) await this.#verify(name, id, digest, answer);
     return answer;
   }
 
@@ -176,61 +179,47 @@ export class Uploads {
   }
 
   async #forget(key: string): Promise<boolean> {
-    this.#hashers.delete(lastPart(key) as UploadId);
+    this.#hashers.forget(lastPart(key) as UploadId);
     const had = await this.#storage.delete(key);
     if (had) this.#quota.release(nameAfter(UPLOADS_PREFIX, key));
     return had;
   }
 
   async #append(name: RepositoryName, id: UploadId, { body, offset }: Chunk): Promise<ChunkAnswer> {
-    const before = await this.size(name, id);
-    if (offset !== undefined && offset !== before) return { accepted: false, size: before };
-    const hasher = this.#hasherAt(id, before);
-    // Another replica may have begun the upload.
-    if (hasher) remember(this.#hashers, id, hasher, HASHERS_MAX);
+    const before = await this.#stat(name, id);
+    if (offset !== undefined && offset !== before.size) return { accepted: false, size: before.size };
+    const key = uploadKey(name, id);
+    const hashing = await this.#hashers.at({ id, key }, before);
     try {
-      const { size } = await this.#storage.append(
-        uploadKey(name, id),
-        before,
-        relayBytes(body, async (read) => {
-          const result = await read();
-          if (result.value) hasher?.update(result.value);
-          return result;
-        }),
-      );
+      const { size } = await this.#storage.append(key, before.size, hashing.watch(body), hashing.options);
       return { accepted: true, size };
     } catch (error) {
       // What was hashed and what was written may differ now.
-      this.#hashers.delete(id);
+      this.#hashers.forget(id);
       throw error;
     }
   }
 
-  /** The hasher that has seen exactly the first `length` bytes. */
-  #hasherAt(id: UploadId, length: number): Hasher | undefined {
-    const hasher = this.#hashers.get(id) ?? new Hasher("sha256");
-    return hasher?.length === length ? hasher : undefined;
+  async #stat(name: RepositoryName, id: UploadId): Promise<ObjectFacts> {
+    const facts = await this.#storage.stat(uploadKey(name, id));
+    if (!facts) throw unknownUpload();
+    return facts;
   }
 
-  async #verify(name: RepositoryName, id: UploadId, digest: Digest, size: number): Promise<void> {
-    const hasher = this.#hasherAt(id, size);
-    this.#hashers.delete(id);
-    const computed = hasher?.algorithm === digestAlgorithm(digest)
-      ? hasher.digest()
-      : await this.#rehash(uploadKey(name, id), digestAlgorithm(digest));
+  async #verify(
+    name: RepositoryName,
+    id: UploadId,
+    digest: Digest,
+    facts: Pick<ObjectFacts, "size" | "note">,
+  ): Promise<void> {
+    const key = uploadKey(name, id);
+    const computed = await this.#hashers.digest({ id, key }, facts, digestAlgorithm(digest));
+    if (computed === undefined) throw unknownUpload();
     if (computed === digest) return;
-    await this.#forget(uploadKey(name, id));
+    await this.#forget(key);
     throw new OciError("DIGEST_INVALID", "Cannot finish the upload: its bytes have another digest", {
       detail: { digest, computed },
     });
-  }
-
-  async #rehash(key: string, algorithm: DigestAlgorithm): Promise<Digest> {
-    const opened = await this.#storage.open(key);
-    if (!opened) throw unknownUpload();
-    const hasher = new Hasher(algorithm);
-    for await (const chunk of opened.body) hasher.update(chunk);
-    return hasher.digest();
   }
 }
 
@@ -250,10 +239,4 @@ function ownerMark(owner: string): string {
 
 function unknownUpload(): OciError {
   return new OciError("BLOB_UPLOAD_UNKNOWN", "Cannot find the upload: it has ended, expired, or never began");
-}
-
-/** Sets an entry of a map that keeps the `max` youngest. */
-function remember<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
-  map.set(key, value);
-  if (map.size > max) map.delete(map.keys().next().value!);
 }

@@ -2,10 +2,10 @@
 
 import { storageSuite } from "../../plugins/contract/storage_suite.ts";
 import type { Bytes, Storage } from "../../plugins/contract/storage.ts";
-import { create } from "../../plugins/storage/s3/s3.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { hasProgram } from "../support/programs.ts";
 import { type RunningS3, S3_PROGRAM, startS3 } from "../support/s3_server.ts";
+import { openS3, startS3Plugin } from "../support/s3_store.ts";
 
 const MIB = 1024 * 1024;
 const PARTS_PREFIX = ":aside/";
@@ -21,18 +21,16 @@ function server(): Promise<RunningS3> {
 
 /** A store in a part of the bucket of its own, or in that of another one. */
 async function open(prefix = `store-${++stores}/`): Promise<Storage> {
-  const { endpoint, bucket, region, accessKey, secretKey } = await server();
-  return await create({
-    endpoint,
-    bucket,
-    region,
-    access_key_id: accessKey,
-    secret_key: secretKey,
-    key_prefix: prefix,
-  });
+  return await openS3(await server(), { key_prefix: prefix });
 }
 
-if (!ignore) storageSuite({ name: "s3 (versitygw)", create: () => open(), largeBytes: 64 * MIB });
+if (!ignore) {
+  storageSuite({
+    name: "s3 in a worker (versitygw)",
+    create: async () => await startS3Plugin(await server(), { key_prefix: `store-${++stores}/` }),
+    largeBytes: 64 * MIB,
+  });
+}
 
 /** Bytes that say where they are. */
 function patterned(length: number, start: number): Uint8Array<ArrayBuffer> {
@@ -158,9 +156,8 @@ Deno.test({
   name: "A bucket that is not there stops the start, by name (versitygw)",
   ignore,
   fn: async () => {
-    const { endpoint, region, accessKey, secretKey } = await server();
-    const options = { endpoint, region, access_key_id: accessKey, secret_key: secretKey, bucket: "nobodys" };
-    await assertRejects(async () => void await create(options), Error, "NoSuchBucket");
+    const s3 = await server();
+    await assertRejects(() => openS3(s3, { bucket: "nobodys" }), Error, "NoSuchBucket");
   },
 });
 
@@ -168,9 +165,8 @@ Deno.test({
   name: "Wrong keys stop the start, and are in no message (versitygw)",
   ignore,
   fn: async () => {
-    const { endpoint, region, accessKey, bucket } = await server();
-    const options = { endpoint, region, access_key_id: accessKey, secret_key: "not-the-secret", bucket };
-    const error: unknown = await create(options).then(() => undefined, (error) => error);
+    const opening = openS3(await server(), { secret_key: "not-the-secret" });
+    const error: unknown = await opening.then(() => undefined, (error) => error);
     assert(error instanceof Error && error.message.includes("SignatureDoesNotMatch"), `${error}`);
     assert(!`${error.stack}`.includes("not-the-secret"), "the secret is in the error");
   },

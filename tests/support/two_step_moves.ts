@@ -66,7 +66,7 @@ export function twoStepMoves(calls: Storage, clock: Clock): Storage {
   return {
     ...calls,
     copy,
-    features: () => Promise.resolve({ shared: true, conditions: true, moveMs: MOVE_MS }),
+    features: () => Promise.resolve({ shared: true, conditions: true, moveMs: MOVE_MS, notes: false }),
     async move(from, to, condition) {
       // Uploads are nobody else's.
       if (condition?.ifSize !== undefined) return await calls.move(from, to, condition);

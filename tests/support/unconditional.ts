@@ -46,7 +46,7 @@ export async function createUnconditional(gap: Gap = turn): Promise<Storage> {
         return found !== undefined;
       });
     },
-    features: () => Promise.resolve({ shared: true, conditions: false, moveMs: 0 }),
+    features: () => Promise.resolve({ shared: true, conditions: false, moveMs: 0, notes: false }),
   };
 }
 

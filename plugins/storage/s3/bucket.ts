@@ -28,6 +28,8 @@ export interface S3Put {
   readonly withinMs?: number | undefined;
   /** What `S3Facts.grown` will be. */
   readonly grown?: number;
+  /** What `S3Facts.note` will be. */
+  readonly note?: string | undefined;
 }
 
 /** How an object is deleted. */
@@ -37,6 +39,7 @@ export interface S3Delete {
 }
 
 const GROWN = "x-amz-meta-sreg-grown";
+const NOTE = "x-amz-meta-sreg-note";
 const WRITE = "x-amz-meta-sreg-write";
 const KEYS_MAX = 1_000;
 
@@ -76,7 +79,7 @@ export class Bucket {
 
   /** Puts an object whole. Answers its etag; `undefined` where the condition does not hold. */
   async put(key: string, body: readonly Chunk[], put: S3Put = {}): Promise<string | undefined> {
-    const { ifAbsent, ifMatch, withinMs, grown } = put;
+    const { ifAbsent, ifMatch, withinMs, grown, note } = put;
     const isConditional = ifAbsent || ifMatch !== undefined;
     const write = isConditional ? crypto.randomUUID() : undefined;
     const answer = await this.#send({
@@ -88,6 +91,7 @@ export class Bucket {
         ...(ifMatch !== undefined && { "if-match": ifMatch }),
         ...(write && { [WRITE]: write }),
         ...(grown !== undefined && { [GROWN]: `${grown}` }),
+        ...(note !== undefined && { [NOTE]: note }),
       },
       ...(withinMs !== undefined && { withinMs }),
     });
@@ -246,11 +250,13 @@ export class Bucket {
 
   #facts({ headers }: S3Answer, size: number): S3Facts {
     const grown = headers.get(GROWN);
+    const note = headers.get(NOTE);
     return {
       size,
       modifiedAtMs: this.#localTime(headers.get("last-modified")),
       etag: headers.get("etag") ?? "",
       grown: grown === null ? undefined : Number(grown),
+      ...(note !== null && { note }),
       write: headers.get(WRITE) ?? undefined,
     };
   }

@@ -55,3 +55,35 @@ export function joinStreams(first: Bytes | undefined, chunks: readonly Chunk[]):
     cancel: (reason) => reader?.cancel(reason),
   }, { highWaterMark: 0 });
 }
+
+/** What a stream ends with, held back from what comes before it. */
+export class Tail {
+  readonly #length: number;
+  #held: Chunk[] = [];
+
+  constructor(length: number) {
+    this.#length = length;
+  }
+
+  /** The text of the tail once the stream has ended, without the spaces at its end; `undefined` where it has none. */
+  get text(): string | undefined {
+    if (this.#length === 0) return undefined;
+    return new TextDecoder().decode(joinChunks(this.#held)).trimEnd();
+  }
+
+  /** What comes before the tail. */
+  async *before(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+    let held = 0;
+    for await (const chunk of chunks) {
+      this.#held.push(chunk);
+      held += chunk.byteLength;
+      while (held - this.#length > 0) {
+        const first = this.#held[0]!;
+        const free = Math.min(first.byteLength, held - this.#length);
+        this.#held.splice(0, 1, ...(free < first.byteLength ? [first.subarray(free)] : []));
+        held -= free;
+        yield first.subarray(0, free);
+      }
+    }
+  }
+}

@@ -1,7 +1,7 @@
 import { PluginError } from "../../contract/error.ts";
 import type { Bytes, ByteSpan } from "../../contract/storage.ts";
 import type { Bucket } from "./bucket.ts";
-import { chunksOf, joinChunks, joinStreams, readChunks, spanOfChunks } from "./chunks.ts";
+import { chunksOf, joinChunks, joinStreams, readChunks, spanOfChunks, Tail } from "./chunks.ts";
 import type { Copies } from "./copies.ts";
 import {
   decodeGrowth,
@@ -31,6 +31,8 @@ export interface GrowingSettings {
 export interface ReadGrowth {
   readonly growth: Growth;
   readonly etag: string | undefined;
+  /** What the last append has noted. */
+  readonly note: string | undefined;
 }
 
 /** After so many parts the next ones are twice as long: 10,000 of them are all that there can be. */
@@ -60,17 +62,18 @@ export class GrowingObjects {
     if (!opened) return undefined;
     if (opened.grown !== undefined) {
       const growth = decodeGrowth(key, joinChunks(await readChunks(opened.body)));
-      if (grownSize(growth) === opened.grown) return { growth, etag: opened.etag };
+      if (grownSize(growth) === opened.grown) return { growth, etag: opened.etag, note: opened.note };
       throw new PluginError(
         "failed",
         `Cannot read how far ${key} has grown: its state is not as long as it says`,
       );
     }
+    const unnoted = { etag: opened.etag, note: undefined };
     if (opened.size < this.#settings.partSize) {
-      return { growth: { ...NOTHING_GROWN, rest: await readChunks(opened.body) }, etag: opened.etag };
+      return { growth: { ...NOTHING_GROWN, rest: await readChunks(opened.body) }, ...unnoted };
     }
     await opened.body.cancel();
-    return { growth: { ...NOTHING_GROWN, base: { key, size: opened.size } }, etag: opened.etag };
+    return { growth: { ...NOTHING_GROWN, base: { key, size: opened.size } }, ...unnoted };
   }
 
   /** The same of an object that was appended to here last, if it has so many bytes; it may be another by now. */
@@ -80,17 +83,22 @@ export class GrowingObjects {
   }
 
   /** Adds `body` to an object that has `before`. What had arrived stays when it fails. Answers the length. */
-  async append(key: string, before: ReadGrowth, body: Bytes): Promise<number> {
+  async append(
+    key: string,
+    before: ReadGrowth,
+    { body, noteBytes }: { readonly body: Bytes; readonly noteBytes: number },
+  ): Promise<number> {
     const appending = new Appending(before.growth);
+    const tail = new Tail(noteBytes);
     let failure: { readonly error: unknown } | undefined;
     try {
-      for await (const chunk of chunksOf(body)) await this.#add(key, appending, chunk);
+      for await (const chunk of tail.before(chunksOf(body))) await this.#add(key, appending, chunk);
     } catch (error) {
       failure = { error };
     }
     try {
       await appending.sent;
-      await this.#write(key, appending.growth, before.etag);
+      await this.#write(key, appending.growth, { etag: before.etag, note: failure ? undefined : tail.text });
     } catch (error) {
       await this.#takeBack(before.growth, appending.growth);
       throw error;
@@ -208,27 +216,28 @@ export class GrowingObjects {
   }
 
   /** The growth, none of which is in an upload: that can only be read once it is an object. */
-  async #settle(key: string, { growth, etag }: ReadGrowth): Promise<Growth> {
+  async #settle(key: string, { growth, etag, note }: ReadGrowth): Promise<Growth> {
     const { upload, rest } = growth;
     if (!upload) return growth;
     const base = upload.parts.length > 0 ? await this.#complete(key, upload) : undefined;
     const settled = { upload: undefined, base, rest };
-    await this.#write(key, settled, etag);
+    await this.#write(key, settled, { etag, note });
     return settled;
   }
 
-  async #write(key: string, growth: Growth, etag: string | undefined): Promise<void> {
+  async #write(key: string, growth: Growth, { etag, note }: Omit<ReadGrowth, "growth">): Promise<void> {
     const grown = grownSize(growth);
     const condition = etag === undefined ? { ifAbsent: true as const } : { ifMatch: etag };
     this.#cache.delete(key);
     const put = await this.#bucket.put(key, encodeGrowth(growth), {
       ...(this.#settings.conditions && condition),
       grown,
+      note,
     });
     if (put === undefined) {
       throw new PluginError("conflict", `Cannot append to ${key}: somebody else has changed it`);
     }
-    this.#cache.set(key, { growth, etag: put });
+    this.#cache.set(key, { growth, etag: put, note });
   }
 }
 

@@ -10,6 +10,7 @@
 import { PluginError } from "../../contract/error.ts";
 import type { CreatePlugin } from "../../contract/plugin.ts";
 import {
+  type AppendOptions,
   type Bytes,
   type ByteSpan,
   type DeleteCondition,
@@ -87,7 +88,8 @@ class S3Storage implements Storage {
   }
 
   features(): Promise<StorageFeatures> {
-    return Promise.resolve({ shared: true, conditions: this.#settings.conditions, moveMs: MOVE_MS });
+    const { conditions } = this.#settings;
+    return Promise.resolve({ shared: true, conditions, moveMs: MOVE_MS, notes: true });
   }
 
   async stat(key: string): Promise<ObjectFacts | undefined> {
@@ -140,13 +142,18 @@ class S3Storage implements Storage {
     throw new PluginError("conflict", `Cannot put ${key}: the condition does not hold`);
   }
 
-  async append(key: string, offset: number, body: Bytes): Promise<{ readonly size: number }> {
+  async append(
+    key: string,
+    offset: number,
+    body: Bytes,
+    { noteBytes = 0 }: AppendOptions = {},
+  ): Promise<{ readonly size: number }> {
     const full = this.#full(key);
     try {
       const before = this.#growing.recall(full, offset) ?? await this.#growing.read(full) ??
-        { growth: NOTHING_GROWN, etag: undefined };
+        { growth: NOTHING_GROWN, etag: undefined, note: undefined };
       const size = grownSize(before.growth);
-      if (size === offset) return { size: await this.#growing.append(full, before, body) };
+      if (size === offset) return { size: await this.#growing.append(full, before, { body, noteBytes }) };
       throw new PluginError("conflict", `Cannot append to ${key}: it has ${size} bytes, not ${offset}`);
     } finally {
       if (!body.locked) await body.cancel().catch(() => {});
@@ -257,6 +264,6 @@ class S3Storage implements Storage {
   }
 }
 
-function factsOf({ size, grown, modifiedAtMs }: S3Facts): ObjectFacts {
-  return { size: grown ?? size, modifiedAtMs };
+function factsOf({ size, grown, modifiedAtMs, note }: S3Facts): ObjectFacts {
+  return { size: grown ?? size, modifiedAtMs, ...(note !== undefined && { note }) };
 }
