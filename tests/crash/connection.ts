@@ -22,6 +22,7 @@ export class Connection implements Disposable {
   readonly #client = Deno.createHttpClient({ poolMaxIdlePerHost: 16 });
   #listener: (sent: number) => void = () => {};
   #sent = 0;
+  #isShut = false;
 
   /** `url`: the server's base. */
   constructor(url: string) {
@@ -38,8 +39,14 @@ export class Connection implements Disposable {
     this.#listener = listener;
   }
 
+  /** Sends nothing any more: requests from now on are lost. */
+  shut(): void {
+    this.#isShut = true;
+  }
+
   /** Sends a request to a path. Throws `LostAnswer` where nobody knows what became of it. */
   async send(method: string, path: string, parts: RequestParts = {}): Promise<Answer> {
+    if (this.#isShut) throw new LostAnswer(`${method} ${path}`);
     this.#listener(++this.#sent);
     try {
       const answer = await fetch(new URL(path, this.#url), { method, ...parts, client: this.#client });

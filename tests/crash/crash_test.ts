@@ -1,11 +1,10 @@
 import { assert, assertEquals } from "../support/assert.ts";
-import { type RunningRegistry, startRegistry } from "../support/registry.ts";
-import { Actor } from "./actor.ts";
+import { startRegistry } from "../support/registry.ts";
 import { audit } from "./audit.ts";
 import { Connection } from "./connection.ts";
 import { Model } from "./model.ts";
 import { Random } from "./random.ts";
-import { resumeUpload } from "./uploads.ts";
+import { check, REPOSITORIES, runUnderFire, type Tally } from "./rounds.ts";
 
 /** How often the server is killed. */
 const ROUNDS = Number(Deno.env.get("SREG_CRASH_ROUNDS") ?? 20);
@@ -16,56 +15,7 @@ const SEED = Number(Deno.env.get("SREG_CRASH_SEED") ?? crypto.getRandomValues(ne
 /** Then a new store: what must be compared grows with every round. */
 const ROUNDS_PER_STORE = 25;
 
-const REPOSITORIES = ["crash", "crash/nested", "crash-other"];
-const ACTORS = 5;
-const REQUESTS_BEFORE_KILL = 120;
-const KILL_DELAY_MAX_MS = 25;
 const EXPIRY_WAIT_MS = 20_000;
-
-/** What happened, so that it can be seen that something did. */
-interface Tally {
-  requests: number;
-  /** Uploads that were cut short and gone on with. */
-  resumed: number;
-  /** Of these, the ones that the crash met between their end and their blob: they begin anew. */
-  lost: number;
-}
-
-/** Lets actors work until the server dies under them. */
-async function runUnderFire(server: RunningRegistry, model: Model, random: Random): Promise<number> {
-  using connection = new Connection(server.url);
-  const killAt = 1 + random.below(REQUESTS_BEFORE_KILL);
-  const delayMs = random.chance(0.5) ? random.below(KILL_DELAY_MAX_MS) : 0;
-  const { promise: killed, resolve, reject } = Promise.withResolvers<void>();
-  const kill = () => void server.kill().then(resolve, reject);
-  connection.onRequest((sent) => {
-    if (sent === killAt) setTimeout(kill, delayMs);
-  });
-  const actors = Array.from(
-    { length: ACTORS },
-    (_, id) => new Actor({ connection, model, random: random.fork() }, id),
-  );
-  await Promise.all([killed, ...actors.map((actor) => actor.run())]);
-  return connection.sent;
-}
-
-/** Compares the store with the model, then goes on with the uploads that are open: most of them, not all. */
-async function check(
-  server: RunningRegistry,
-  model: Model,
-  random: Random,
-): Promise<Omit<Tally, "requests">> {
-  using connection = new Connection(server.url);
-  await audit(connection, model);
-  model.deletions.clear();
-  const tally = { resumed: 0, lost: 0 };
-  for (const upload of [...model.uploads]) {
-    if (random.chance(0.3)) continue;
-    tally.resumed++;
-    if (await resumeUpload({ connection, model, random }, upload) === "lost") tally.lost++;
-  }
-  return tally;
-}
 
 /** How many files there are below a folder. */
 async function countFiles(folder: string): Promise<number> {
@@ -109,7 +59,7 @@ async function crashRepeatedly(dataDir: string, rounds: number, random: Random):
     const server = await startRegistry({ dataDir });
     try {
       await complainOfLeftovers(dataDir, model);
-      const { resumed, lost } = await check(server, model, random);
+      const { resumed, lost } = await check(server.url, model, random);
       tally.resumed += resumed;
       tally.lost += lost;
       assertEquals(

@@ -11,7 +11,7 @@ import { hasProgram } from "./programs.ts";
 import { HAS_REDIS, type RunningRedis, startRedis } from "./redis_server.ts";
 import { type RegistryOptions, type RunningRegistry, startProcess } from "./registry.ts";
 import { RoundRobin } from "./round_robin.ts";
-import { type RunningS3, S3_PROGRAM, s3Table, startS3 } from "./s3_server.ts";
+import { type RunningS3, S3_PROGRAM, s3Toml, startS3 } from "./s3_server.ts";
 
 /** Whether a cluster can be started; a test that needs one says so in its name: `(versitygw, redis-server)`. */
 export const CAN_CLUSTER: boolean = hasProgram(S3_PROGRAM) && HAS_REDIS;
@@ -53,8 +53,6 @@ export interface RunningCluster extends AsyncDisposable {
   readonly ground: Ground;
   /** The folder in which each object of theirs is a file, under its key. */
   readonly folder: string;
-  /** Their configuration file. */
-  readonly config: string;
   /** How many. */
   readonly size: number;
   /** The replica, as it was started last. */
@@ -65,8 +63,11 @@ export interface RunningCluster extends AsyncDisposable {
   stop(index: number): void;
   /** SIGCONT. */
   resume(index: number): void;
-  /** Starts a replica anew; one that runs is ended in good order before. */
-  restart(index: number): Promise<void>;
+  /**
+   * Starts a replica anew; one that runs is ended in good order before. `config`: in the place of what the cluster was
+   * started with, for this replica.
+   */
+  restart(index: number, config?: string): Promise<void>;
   /** What all replicas have logged so far, also those that have ended, in the order of time. */
   log(): string;
   /** What stands between replicas and what they share. Throws unless the cluster was started `withFaults`. */
@@ -88,7 +89,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Runnin
   const ground = options.ground ?? stack.use(await startGround());
   const links = options.withFaults ? stack.use(linksTo(ground)) : undefined;
   const prefix = `cluster-${Deno.pid}-${++prefixes}/`;
-  const config = configOf(options, { ground, links, prefix });
+  const shared = sharedConfig(options, { ground, links, prefix });
+  const config = (options.config ?? "") + shared;
   const replicas = new Replicas({ config, args: options.args ?? [], env: options.env ?? {} });
   stack.use(replicas);
   await replicas.start(options.replicas ?? 3);
@@ -98,14 +100,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Runnin
     url: balancer.url,
     balancer,
     ground,
-    config,
     folder: `${ground.s3.bucketFolder}/${prefix}`.replace(/\/$/, ""),
     size: replicas.ports().length,
     replica: (index) => replicas.at(index),
     kill: (index) => replicas.at(index).kill(),
     stop: (index) => Deno.kill(replicas.at(index).pid, "SIGSTOP"),
     resume: (index) => Deno.kill(replicas.at(index).pid, "SIGCONT"),
-    restart: async (index) => balancer.take(index, await replicas.restart(index)),
+    restart: async (index, other) =>
+      balancer.take(index, await replicas.restart(index, other === undefined ? config : other + shared)),
     log: () => replicas.log(),
     get links() {
       if (!links) throw new Error("This cluster was started without faults");
@@ -158,7 +160,7 @@ function linksTo({ s3, redis }: Ground): Links {
   return { store, redis: link, [Symbol.asyncDispose]: dispose };
 }
 
-function configOf({ config = "", storage = "" }: ClusterOptions, { ground, links, prefix }: {
+function sharedConfig({ storage = "" }: ClusterOptions, { ground, links, prefix }: {
   readonly ground: Ground;
   readonly links: Links | undefined;
   readonly prefix: string;
@@ -166,8 +168,8 @@ function configOf({ config = "", storage = "" }: ClusterOptions, { ground, links
   const s3 = { ...ground.s3, ...(links && { endpoint: links.store.endpoint }) };
   const url = links ? `redis://127.0.0.1:${links.redis.port}` : ground.redis.url;
   const redis = `url = "${url}"\nkey_prefix = "${prefix}"\n`;
-  return `${config}
-${s3Table(s3, prefix)}${storage}
+  return `
+${s3Toml(s3, prefix)}${storage}
 [lock_store.redis]
 ${redis}
 [cache_store.redis]
@@ -197,11 +199,11 @@ class Replicas implements AsyncDisposable {
   }
 
   /** Answers its new port. */
-  async restart(index: number): Promise<number> {
+  async restart(index: number, config: string): Promise<number> {
     const before = this.at(index);
     await before.stop();
     this.#ended.push(before);
-    this.#running[index] = await startProcess(this.#options);
+    this.#running[index] = await startProcess({ ...this.#options, config });
     return this.ports()[index]!;
   }
 

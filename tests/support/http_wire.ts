@@ -22,6 +22,11 @@ export class CutShort extends Error {
   override readonly name = "CutShort";
 }
 
+/** What came is no HTTP: somebody speaks TLS. */
+export class NoHttp extends Error {
+  override readonly name = "NoHttp";
+}
+
 const READ_BYTES = 256 * 1024;
 const HEAD_BYTES_MAX = 256 * 1024;
 const LINE_BREAK = 10;
@@ -39,6 +44,7 @@ export class WireReader {
   async head(): Promise<Head | undefined> {
     let length = -1;
     while ((length = endOfHead(this.#waiting)) < 0) {
+      if (this.#waiting.length > 0 && !isLetter(this.#waiting[0]!)) throw new NoHttp();
       if (this.#waiting.length > HEAD_BYTES_MAX) throw new Error("The head is too large");
       if (await this.#more()) continue;
       if (this.#waiting.length === 0) return undefined;
@@ -180,6 +186,10 @@ function parseHead(text: string): Head {
 function parseField(line: string): readonly [string, string] {
   const colon = line.indexOf(":");
   return [line.slice(0, colon), line.slice(colon + 1).trim()];
+}
+
+function isLetter(byte: number): boolean {
+  return byte >= 65 && byte <= 90;
 }
 
 /** The length of the head that the bytes begin with, or -1 where it is not all there. */

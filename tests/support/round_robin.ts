@@ -11,6 +11,7 @@ import {
   fieldOf,
   formatHead,
   type Head,
+  NoHttp,
   requestExtent,
   requestLine,
   statusOf,
@@ -37,9 +38,8 @@ interface Chosen {
 /** A replica that has refused a connection is not asked again for this long, unless all have. */
 const OUT_MS = 200;
 
-const NOBODY = new TextEncoder().encode(
-  "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-);
+const NOBODY = lastAnswer("503 Service Unavailable", "Retry-After: 1");
+const UNREADABLE = lastAnswer("400 Bad Request");
 
 /** Stands before replicas that listen on loopback. */
 export class RoundRobin implements AsyncDisposable {
@@ -89,7 +89,15 @@ export class RoundRobin implements AsyncDisposable {
   }
 
   async #serve(client: Deno.TcpConn): Promise<void> {
-    const reader = new WireReader(client);
+    try {
+      await this.#serveAll(client, new WireReader(client));
+    } catch (error) {
+      if (error instanceof NoHttp) await writeAll(client, UNREADABLE);
+      else throw error;
+    }
+  }
+
+  async #serveAll(client: Deno.TcpConn, reader: WireReader): Promise<void> {
     for (let head; (head = await reader.head());) {
       const chosen = await this.#choose(uploadOf(requestLine(head).target));
       if (!chosen) return await writeAll(client, NOBODY);
@@ -177,4 +185,9 @@ export class RoundRobin implements AsyncDisposable {
 /** The path of the upload that a target or a Location names. */
 function uploadOf(target: string): string | undefined {
   return /\/v2\/.+\/blobs\/uploads\/[^/?]+/.exec(target)?.[0];
+}
+
+function lastAnswer(status: string, ...fields: readonly string[]): Uint8Array {
+  const lines = [`HTTP/1.1 ${status}`, ...fields, "Content-Length: 0", "Connection: close", "", ""];
+  return new TextEncoder().encode(lines.join("\r\n"));
 }

@@ -116,7 +116,7 @@ function signal(child: Deno.ChildProcess, name: Deno.Signal): void {
 }
 
 /** The `[storage.s3]` table by which sreg uses the server. `endpoint`: what stands in front of it. */
-export function s3Table(
+export function s3Toml(
   { endpoint, accessKey, secretKey, bucket, region }: Pick<RunningS3, "bucket" | keyof S3Access>,
   keyPrefix = "",
 ): string {
