@@ -1,3 +1,4 @@
+import type { Cache } from "../plugins/contract/cache.ts";
 import type { Policy, PolicyQuestion } from "../plugins/contract/policy.ts";
 import type { Storage } from "../plugins/contract/storage.ts";
 import { type Access, createAccess } from "./access/access.ts";
@@ -82,8 +83,10 @@ async function askOnce<Kind extends "auth" | "policy", T>(
 }
 
 /** Access as the chain decides it, over the store that holds its tokens and keys. */
-export function createChainedAccess(chain: AccessChain, { storage, config, log, onRefusal }: {
+export function createChainedAccess(chain: AccessChain, { storage, cache, config, log, onRefusal }: {
   readonly storage: Storage;
+  /** What is shared with other servers besides. */
+  readonly cache?: Cache | undefined;
   readonly config: Config;
   readonly log: Log;
   /** Told of each credential that is refused. */
@@ -102,6 +105,7 @@ export function createChainedAccess(chain: AccessChain, { storage, config, log, 
     service: tokenService,
     tokenLifetimeMs,
     refreshTokenLifetimeMs,
+    cache,
     onDecision: (question, decision) => logDecision(log, question, decision),
     onRefusal(request, reason) {
       log.info("Refused a credential", { clientAddress: request.clientAddress, reason });

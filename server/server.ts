@@ -62,7 +62,7 @@ async function createServerOver(
   read: ReadConfig,
   { log, kinds = jobKinds, host = NO_HOST }: ServerOptions & { readonly log: Log },
 ): Promise<Server> {
-  const { storage } = stores;
+  const { storage, cache } = stores;
   const registry = await createRuledRegistry(storage, read, () => (setupOfRequest() ?? setups.current).rules);
   const store = openAccessStore(storage, () => watch.refresh());
   const version = await store.version();
@@ -73,7 +73,7 @@ async function createServerOver(
   const operations = createOperations({ host, stores, registry, jobs, setups: () => setups });
   const stored = await store.read();
   const admin = { ...operations, audit, jobs, store };
-  const setups = await Setups.start(read, { registry, storage, log, audit, admin, stored });
+  const setups = await Setups.start(read, { registry, storage, cache, log, audit, admin, stored });
   work.follow();
   const watch: AccessWatch = watchAccess(store, {
     version,

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Cache } from "../plugins/contract/cache.ts";
 import { PluginError } from "../plugins/contract/error.ts";
 import type { Storage } from "../plugins/contract/storage.ts";
 import type { Access } from "./access/access.ts";
@@ -39,6 +40,7 @@ export interface Setup {
 export interface SetupParts {
   readonly registry: Registry;
   readonly storage: Storage;
+  readonly cache: Cache | undefined;
   readonly log: Log;
   readonly audit: AuditTrail;
   /** What the rows of the administration are served from. */
@@ -49,12 +51,13 @@ export interface SetupParts {
 
 /** Starts what a configuration asks for. Fails where it cannot be used; then nothing runs. */
 export async function createSetup(read: ReadConfig, parts: SetupParts): Promise<Setup> {
-  const { storage, log, audit, stored } = parts;
+  const { storage, cache, log, audit, stored } = parts;
   const { config, sources } = read;
   const chain = await startAccessChain({ config, sources, log, stored });
   try {
     const access = createChainedAccess(chain, {
       storage,
+      cache,
       config,
       log,
       onRefusal: (request, reason) => audit.record(refusedSignIn(request, reason)),

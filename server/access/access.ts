@@ -1,3 +1,4 @@
+import type { Cache } from "../../plugins/contract/cache.ts";
 import type { PolicyQuestion } from "../../plugins/contract/policy.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { OciError } from "../oci/error.ts";
@@ -29,6 +30,8 @@ export interface AccessOptions {
   readonly service: string;
   readonly tokenLifetimeMs: number;
   readonly refreshTokenLifetimeMs: number;
+  /** What is shared with other servers besides the store. */
+  readonly cache?: Cache | undefined;
   /** Told of every decision, and of credentials that were refused. */
   readonly onDecision: (question: PolicyQuestion, decision: Decision) => void;
   readonly onRefusal: (request: AccessRequest, reason: string) => void;
@@ -69,7 +72,8 @@ export function createAccess(storage: Storage, options: AccessOptions): Access {
   });
   const accessTokens = new AccessTokens(keys, service);
   const personalTokens = new PersonalTokens(storage, (id) => authenticator.forgetToken(id));
-  const authenticator: Authenticator = new Authenticator({ plugins: auths, accessTokens, personalTokens });
+  const asked = { plugins: auths, cache: options.cache };
+  const authenticator: Authenticator = new Authenticator({ ...asked, accessTokens, personalTokens });
   const memory = new DecisionMemory();
   const parts = { policies, memory, challenges, hasAuth, onDecision: options.onDecision };
   const refuse = (request: AccessRequest, { refused, retryAfterMs }: Refusal): never => {

@@ -6,6 +6,7 @@ import type {
   KnownIdentity,
   RecalledIdentity,
 } from "../../plugins/contract/auth.ts";
+import type { Cache } from "../../plugins/contract/cache.ts";
 import { ANONYMOUS, type ClientCertificate, type Identity } from "../../plugins/contract/identity.ts";
 import { type AccessTokens, isOwnToken, type TokenUse } from "./access_tokens.ts";
 import { type Coverage, coverageOfGrants, coverageOfScopes, EVERYTHING } from "./coverage.ts";
@@ -16,7 +17,7 @@ import {
   type StoredToken,
   type TokenOwner,
 } from "./personal_tokens.ts";
-import { Throttle } from "./throttle.ts";
+import { SignInLimits } from "./sign_in_limits.ts";
 
 /** An auth plugin of the chain. */
 export interface NamedAuth {
@@ -52,6 +53,8 @@ export interface AuthenticatorParts {
   readonly plugins: readonly NamedAuth[];
   readonly accessTokens: AccessTokens;
   readonly personalTokens: PersonalTokens;
+  /** Where servers count together what fails. */
+  readonly cache: Cache | undefined;
 }
 
 /** What a request shows. */
@@ -75,13 +78,14 @@ type Verified = Omit<Authentication, "identity"> & { readonly known: KnownIdenti
 /** Finds out who is asking: tokens of our own, then the auth plugins in their order. */
 export class Authenticator {
   readonly #parts: AuthenticatorParts;
-  readonly #throttle = new Throttle();
+  readonly #limits: SignInLimits;
   readonly #verified = new ExpiringMap<Authentication>(CACHED_MAX);
   readonly #secret = randomBytes(32).toString("hex");
   #underWay = { tokens: new Map() as UnderWay, others: new Map() as UnderWay };
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts;
+    this.#limits = new SignInLimits(parts.cache);
   }
 
   /** Who shows this. A `PluginError` where that cannot be found out now. */
@@ -156,15 +160,15 @@ export class Authenticator {
     if (isPersonalToken(password)) return await this.#verifyPersonal(password, clientAddress);
     // What has the form of a token is long, and nothing to be guessed; build machines share addresses and user names.
     if (JWT.test(password)) return await this.#askPlugins(shown);
-    const retryAfterMs = this.#throttle.waitMs(username, clientAddress);
-    if (retryAfterMs > 0) return { refused: "too many failures", retryAfterMs };
-    const delayMs = this.#throttle.attempt(username, clientAddress);
-    const verified = await this.#askPlugins(shown).catch((error) => {
-      this.#throttle.takeBack(username, clientAddress);
+    const attempt = { username, address: clientAddress };
+    const { waitMs, delayMs = 0 } = await this.#limits.begin(attempt);
+    if (waitMs !== undefined) return { refused: "too many failures", retryAfterMs: waitMs };
+    const verified = await this.#askPlugins(shown).catch(async (error) => {
+      await this.#limits.takeBack(attempt);
       throw error;
     });
     if ("refused" in verified) await pause(delayMs);
-    else this.#throttle.succeed(username, clientAddress);
+    else await this.#limits.succeed(attempt);
     return verified;
   }
 

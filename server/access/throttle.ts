@@ -16,7 +16,8 @@ interface Failures {
   readonly untilMs: number;
 }
 
-const USUAL: ThrottleOptions = {
+/** The limits that there are where nobody says otherwise. */
+export const USUAL_LIMITS: ThrottleOptions = {
   failuresMax: 10,
   addressFailuresMax: 100,
   windowMs: 60_000,
@@ -36,7 +37,7 @@ export class Throttle {
   readonly #failures = new Map<string, Failures>();
 
   constructor(options: Partial<ThrottleOptions> = {}) {
-    this.#options = { ...USUAL, ...options };
+    this.#options = { ...USUAL_LIMITS, ...options };
   }
 
   /** How long this name and address must wait before another attempt is looked at, in milliseconds; 0: not at all. */
