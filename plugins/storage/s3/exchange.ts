@@ -83,7 +83,8 @@ class Conversation {
     outgoing.on("close", () => this.#lose("the connection was closed"));
     outgoing.on("response", (answer) => this.#receive(answer));
     outgoing.on("socket", (socket) => {
-      if (!socket.connecting) return void this.#send();
+      // Within the event the request is not quite tied to a kept socket yet, and would never hear that it has drained.
+      if (!socket.connecting) return queueMicrotask(() => void this.#send());
       socket.once("encrypted" in socket ? "secureConnect" : "connect", () => void this.#send());
     });
     this.#expect("no connection", options.headMs);
