@@ -48,6 +48,12 @@ export class UploadHashes {
     this.#hashers.delete(id);
   }
 
+  /** How many bytes have passed here, where they have this digest. */
+  known(id: UploadId, digest: Digest): number | undefined {
+    const hasher = this.#hashers.get(id);
+    return hasher?.digest() === digest ? hasher.length : undefined;
+  }
+
   /** What hashes the bytes that follow those of which `before` tells. */
   async at(place: UploadPlace, before: ObjectFacts): Promise<Hashing> {
     const hasher = this.#find(place.id, before) ?? await this.#resume(place, before);

@@ -5,7 +5,6 @@ import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import { createUploadId, type UploadId, uploadMark } from "../oci/upload.ts";
 import type { Blobs } from "./blobs.ts";
-import { emptyBytes } from "./bytes.ts";
 import { digestBytes } from "./hash.ts";
 import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
@@ -43,6 +42,7 @@ export interface UploadStart {
   readonly owner?: string;
 }
 
+const NOTHING = new Uint8Array(0);
 const FINISHED_MAX = 2_000;
 const SWEEP_PAGE = 1_000;
 /** For how long an announcement is sure to be there. */
@@ -80,7 +80,7 @@ export class Uploads {
   ): Promise<UploadId> {
     await this.#quota.claim(name);
     const id = createUploadId(ownerMark(owner));
-    await this.#storage.append(uploadKey(name, id), 0, emptyBytes());
+    await this.#storage.put(uploadKey(name, id), NOTHING, { ifAbsent: true, lasting: false });
     this.#hashers.begin(id, algorithm);
     return id;
   }
@@ -134,6 +134,9 @@ export class Uploads {
     { digest, chunk }: UploadEnd,
   ): Promise<ChunkAnswer> {
     if (!chunk) {
+      // What was hashed here and is the whole is what will be moved, or nothing is.
+      const known = this.#hashers.known(id, digest);
+      if (known !== undefined) return { accepted: true, size: known };
       const facts = await this.#stat(name, id);
       await this.#verify(name, id, digest, facts);
       return { accepted: true, size: facts.size };

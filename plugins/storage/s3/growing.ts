@@ -76,6 +76,11 @@ export class GrowingObjects {
     return { growth: { ...NOTHING_GROWN, base: { key, size: opened.size } }, ...unnoted };
   }
 
+  /** Remembers an object that is empty: most are appended to at once. */
+  begin(key: string, etag: string): void {
+    this.#cache.set(key, { growth: NOTHING_GROWN, etag, note: undefined });
+  }
+
   /** The same of an object that was appended to here last, if it has so many bytes; it may be another by now. */
   recall(key: string, size: number): ReadGrowth | undefined {
     const read = this.#cache.get(key);

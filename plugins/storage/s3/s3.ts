@@ -138,6 +138,7 @@ class S3Storage implements Storage {
     const etag = this.#settings.conditions
       ? await this.#bucket.put(this.#full(key), [bytes], { ifAbsent, ifMatch })
       : await this.#putChecked(key, bytes, condition);
+    if (etag !== undefined && bytes.byteLength === 0) this.#growing.begin(this.#full(key), etag);
     if (etag !== undefined) return { etag };
     throw new PluginError("conflict", `Cannot put ${key}: the condition does not hold`);
   }
@@ -162,13 +163,17 @@ class S3Storage implements Storage {
 
   async move(from: string, to: string, { ifSize }: MoveCondition = {}): Promise<boolean> {
     const [source, target] = [this.#full(from), this.#full(to)];
+    const known = ifSize === undefined ? undefined : this.#growing.recall(source, ifSize);
+    if (known) return await this.#moveGrown(source, target, known);
     const facts = await this.#bucket.head(source);
     if (!facts) return false;
     const size = facts.grown ?? facts.size;
     if (ifSize !== undefined && ifSize !== size) {
       throw new PluginError("conflict", `Cannot move ${from}: it has ${size} bytes, not ${ifSize}`);
     }
-    if (facts.grown !== undefined) return await this.#moveGrown(source, target, facts);
+    if (facts.grown !== undefined) {
+      return await this.#moveGrown(source, target, await this.#requireGrown(source, facts));
+    }
     if (!await this.#copies.copy(source, target, facts.size)) return false;
     await this.#removeMoved(source, facts, target);
     return true;
@@ -221,11 +226,10 @@ class S3Storage implements Storage {
     return { ...factsOf(facts), body: await this.#growing.open(full, read, span) };
   }
 
-  async #moveGrown(source: string, target: string, facts: S3Facts): Promise<boolean> {
-    const read = await this.#requireGrown(source, facts);
+  async #moveGrown(source: string, target: string, read: ReadGrowth): Promise<boolean> {
     await this.#growing.finish(source, read, target);
     await this.#growing.forget(source, read.growth);
-    await this.#remove(source, { etag: facts.etag });
+    await this.#remove(source, { etag: read.etag! });
     return true;
   }
 
