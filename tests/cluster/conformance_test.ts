@@ -1,6 +1,6 @@
 /** The conformance suite over three replicas that share a bucket, each request to the next one. */
 
-import { CAN_CLUSTER, CLUSTER_PROGRAMS, clusters, startGround } from "../support/cluster.ts";
+import { CAN_CLUSTER, CLUSTER_PROGRAMS, clusters, sharedClusters, startGround } from "../support/cluster.ts";
 import { startInstead } from "../support/registry.ts";
 
 /** What a list of all repositories would show of other files' tests. */
@@ -19,7 +19,7 @@ const TOGETHER = [
 
 async function importSuite(): Promise<void> {
   const ground = await startGround();
-  startInstead(clusters(ground));
+  startInstead(sharedClusters(ground));
   for (const name of TOGETHER) await import(`../conformance/${name}_test.ts`);
   startInstead(clusters(ground));
   await import(`../conformance/${ALONE}_test.ts`);

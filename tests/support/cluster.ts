@@ -9,7 +9,7 @@ import { FaultyProxy } from "./faulty_proxy.ts";
 import { FaultyTcp } from "./faulty_tcp.ts";
 import { hasProgram } from "./programs.ts";
 import { HAS_REDIS, type RunningRedis, startRedis } from "./redis_server.ts";
-import { type RegistryOptions, type RunningRegistry, startProcess } from "./registry.ts";
+import { type RegistryOptions, type RunningRegistry, startProcess, type StartRegistry } from "./registry.ts";
 import { RoundRobin } from "./round_robin.ts";
 import { type RunningS3, S3_PROGRAM, s3Toml, startS3 } from "./s3_server.ts";
 
@@ -117,15 +117,21 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Runnin
   };
 }
 
+/** Has a cluster stand for each registry that a test file starts: `startInstead(clusters(ground))`. */
+export function clusters(ground: Ground): StartRegistry {
+  return async (options = {}) => asRegistry(await startCluster({ ...options, ground }));
+}
+
 /**
- * Has clusters stand for the registries that a test file starts: `startInstead(clusters(ground))`. Registries that are
- * started with the same options are one and the same cluster, which ends when the first of them is stopped.
+ * As `clusters`, but registries that are started with the same options are one and the same cluster, which ends when the
+ * first of them is stopped.
  */
-export function clusters(ground: Ground): (options?: RegistryOptions) => Promise<RunningRegistry> {
+export function sharedClusters(ground: Ground): StartRegistry {
   const started = new Map<string, Promise<RunningRegistry>>();
+  const start = clusters(ground);
   return (options = {}) => {
     const key = JSON.stringify(options);
-    const running = started.get(key) ?? startCluster({ ...options, ground }).then(asRegistry);
+    const running = started.get(key) ?? start(options);
     started.set(key, running);
     return running;
   };

@@ -44,12 +44,12 @@ export function sregArguments(): string[] {
 }
 
 /** How a registry is started. */
-type Start = (options?: RegistryOptions) => Promise<RunningRegistry>;
+export type StartRegistry = (options?: RegistryOptions) => Promise<RunningRegistry>;
 
-let start: Start = startProcess;
+let start: StartRegistry = startProcess;
 
 /** Has this test file start something else where it starts a registry: a cluster, so that its tests run over one. */
-export function startInstead(other: Start): void {
+export function startInstead(other: StartRegistry): void {
   start = other;
 }
 
