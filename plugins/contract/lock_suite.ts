@@ -38,7 +38,7 @@ const LONG_MS = 60_000;
 /** Short enough to be waited for. */
 const SHORT_MS = 200;
 /** More than anybody has to wait. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 8_000;
 
 /** The clauses of the contract. */
 export const LOCK_CLAUSES: readonly LockClause[] = [

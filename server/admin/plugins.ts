@@ -48,7 +48,7 @@ export interface PluginReport extends CallReport {
 
 /** What the rows of plugins are served from. */
 export interface PluginParts {
-  /** The plugins of the configuration in force: storage, auth, policy, each in its order. */
+  /** The plugins of the configuration in force: storage, locks, cache, auth, policy, each in its order. */
   readonly plugins: () => readonly PluginReport[];
 }
 
