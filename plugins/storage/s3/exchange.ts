@@ -1,4 +1,7 @@
-/** One try of one request over HTTP: what is sent goes out as it lies in memory, what comes back is read as it is pulled. */
+/**
+ * One try of one request over HTTP, with a short answer. What is sent goes out as it lies in memory: `node:http` copies
+ * none of it, where `fetch` holds it four times.
+ */
 
 import {
   Agent as PlainAgent,
@@ -7,25 +10,11 @@ import {
   request as plainRequest,
 } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import { joinChunks } from "./chunks.ts";
+import { LostExchange } from "./lost_exchange.ts";
 import type { HttpRequest } from "./signing.ts";
 
-/** A try that got no answer. */
-export class LostExchange extends Error {
-  /** Whether the store may have seen the request. */
-  readonly isSent: boolean;
-
-  /** An error whose `message` says what happened to the connection. */
-  constructor(message: string, { isSent, cause }: { readonly isSent: boolean; readonly cause?: unknown }) {
-    super(message, { cause });
-    this.name = "LostExchange";
-    this.isSent = isSent;
-  }
-
-  /** Whether another try would fail in the same way: the store's certificate is refused, or no connection is allowed. */
-  get isHopeless(): boolean {
-    return /certificate|Requires net access/i.test(this.message);
-  }
-}
+type Chunk = Uint8Array<ArrayBuffer>;
 
 /** How a try is made. */
 export interface ExchangeOptions {
@@ -33,15 +22,24 @@ export interface ExchangeOptions {
   readonly body: readonly Uint8Array<ArrayBuffer>[];
   /** For a connection, and for the head of the answer once the request is sent. */
   readonly headMs: number;
-  /** Until some of the body was taken. */
+  /** From one piece of a body to the next, either way. */
   readonly stallMs: number;
 }
 
-/** Makes a try. Fails with a `LostExchange`. The answer's body is still to be read, or to be destroyed. */
-export type Exchange = (request: HttpRequest, options: ExchangeOptions) => Promise<IncomingMessage>;
+/** An answer with its whole body. */
+export interface ShortAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Chunk;
+}
+
+/** Makes a try. Fails with a `LostExchange`, also where the answer is cut or has no end. */
+export type Exchange = (request: HttpRequest, options: ExchangeOptions) => Promise<ShortAnswer>;
 
 /** Sockets that wait for another request. */
 const IDLE_SOCKETS_MAX = 64;
+/** The longest answer: a list of 1,000 keys has some 400 KB. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 /** What is handed to a socket at once: so much progress at least is seen in the time of a stall. */
 const PIECE_BYTES = 256 * 1024;
 
@@ -66,24 +64,27 @@ function lengthOf(method: string, body: readonly Uint8Array[]): Record<string, s
 
 /** A request on its way, and who waits for its answer. */
 class Conversation {
-  readonly answer: Promise<IncomingMessage>;
+  readonly answer: Promise<ShortAnswer>;
   readonly #outgoing: ClientRequest;
   readonly #options: ExchangeOptions;
-  readonly #resolve: (answer: IncomingMessage) => void;
+  readonly #resolve: (answer: ShortAnswer) => void;
   readonly #reject: (error: LostExchange) => void;
+  readonly #chunks: Chunk[] = [];
+  #length = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isSent = false;
   #isAnswered = false;
+  #isOver = false;
 
   constructor(outgoing: ClientRequest, options: ExchangeOptions) {
     ({ promise: this.answer, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers());
     this.#outgoing = outgoing;
     this.#options = options;
     outgoing.on("error", (error) => this.#lose(error.message, error));
-    outgoing.on("close", () => this.#lose("the connection was closed"));
+    outgoing.on("close", () => this.#isAnswered || this.#lose("the connection was closed"));
     outgoing.on("response", (answer) => this.#receive(answer));
     outgoing.on("socket", (socket) => {
-      // Within the event the request is not quite tied to a kept socket yet, and would never hear that it has drained.
+      // Within the event the request is not quite tied to a kept socket yet, and may never hear that it has drained.
       if (!socket.connecting) return queueMicrotask(() => void this.#send());
       socket.once("encrypted" in socket ? "secureConnect" : "connect", () => void this.#send());
     });
@@ -102,11 +103,33 @@ class Conversation {
   }
 
   #receive(answer: IncomingMessage): void {
-    clearTimeout(this.#timer);
     this.#isAnswered = true;
+    this.#expect("the answer stood still", this.#options.stallMs);
+    answer.on("data", (bytes: Chunk) => this.#collect(bytes));
+    answer.once("error", (error) => this.#lose(`the answer was cut: ${error.message}`, error));
+    answer.once("close", () => this.#lose("the answer was cut"));
+    answer.once("end", () => this.#end(answer));
+  }
+
+  #collect(bytes: Chunk): void {
+    if (this.#isOver) return;
+    this.#expect("the answer stood still", this.#options.stallMs);
+    this.#chunks.push(bytes);
+    this.#length += bytes.length;
+    if (this.#length > ANSWER_BYTES_MAX) this.#lose(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+  }
+
+  #end({ statusCode = 0, headers }: IncomingMessage): void {
+    const awaited = Number(headers["content-length"] ?? NaN);
+    // HEAD's answer tells the length of a body that it has not.
+    if (this.#outgoing.method !== "HEAD" && this.#length < awaited) return this.#lose("the answer was cut");
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
     // The rest of a body that was refused in its middle is not sent: the connection cannot be used again.
-    if (!this.#outgoing.writableEnded) answer.once("end", () => this.#outgoing.destroy());
-    this.#resolve(answer);
+    if (!this.#outgoing.writableEnded) this.#outgoing.destroy();
+    const bytes = joinChunks(this.#chunks);
+    this.#resolve({ status: statusCode, headers: toHeaders(headers), bytes });
   }
 
   #expect(what: string, ms: number): void {
@@ -115,11 +138,17 @@ class Conversation {
   }
 
   #lose(message: string, cause?: unknown): void {
+    // By now the connection may carry another request.
+    if (this.#isOver) return;
+    this.#isOver = true;
     clearTimeout(this.#timer);
-    if (this.#isAnswered) return;
     this.#reject(new LostExchange(message, { isSent: this.#isSent, cause }));
     this.#outgoing.destroy();
   }
+}
+
+function toHeaders(headers: IncomingMessage["headers"]): Headers {
+  return new Headers(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }
 
 function* piecesOf(body: readonly Uint8Array<ArrayBuffer>[]): Generator<Uint8Array<ArrayBuffer>> {

@@ -1,9 +1,10 @@
 /** What comes back: the head of an answer, and what it means where it is no success. */
 
-import type { IncomingMessage } from "node:http";
 import { PluginError } from "../../contract/error.ts";
-import { bodyOf, readWhole } from "./bodies.ts";
-import { LostExchange } from "./exchange.ts";
+import { joinChunks } from "./chunks.ts";
+import type { Download } from "./downloads.ts";
+import type { ShortAnswer } from "./exchange.ts";
+import { LostExchange } from "./lost_exchange.ts";
 import type { S3Answer, S3Request } from "./transport.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
@@ -13,23 +14,27 @@ export type Received = Omit<S3Answer, "isRepeated">;
 
 /** Bodies up to this length are read before they are handed on, and asked for again where they are cut. */
 const WHOLE_BYTES_MAX = 64 * 1024;
+const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Takes an answer: all of it, unless it is an object of some length. Fails with a `LostExchange`. */
-export async function receive(
-  incoming: IncomingMessage,
-  { method, key }: Pick<S3Request, "method" | "key">,
-  stallMs: number,
-): Promise<Received> {
-  const status = incoming.statusCode ?? 0;
-  const body = bodyOf(incoming, { stallMs, isHead: method === "HEAD" });
-  const head = { status, headers: headersOf(incoming) };
-  const length = Number(incoming.headers["content-length"] ?? NaN);
-  const isObject = method === "GET" && key !== undefined && status < 400;
-  if (isObject && !(length <= WHOLE_BYTES_MAX)) return { ...head, body, text: () => readText(body) };
-  const bytes = await readNow(body);
+/** An answer that is there already. */
+export function receiveShort({ status, headers, bytes }: ShortAnswer): Received {
   const code = status >= 400 ? codeOf(bytes) : undefined;
-  const stream = streamOf(bytes);
-  return { ...head, ...(code !== undefined && { code }), body: stream, text: () => readText(stream) };
+  const body = streamOf(bytes);
+  return { status, headers, ...(code !== undefined && { code }), body, text: () => readText(body) };
+}
+
+/** An answer as it comes, or, where it is short or an error, all of it. Fails with a `LostExchange`. */
+export async function receiveDownload({ status, headers, body }: Download): Promise<Received> {
+  const length = Number(headers.get("content-length") ?? NaN);
+  if (status < 400 && !(length <= WHOLE_BYTES_MAX)) {
+    return {
+      status,
+      headers,
+      body,
+      text: () => readText(body),
+    };
+  }
+  return receiveShort({ status, headers, bytes: await readNow(body) });
 }
 
 async function readNow(body: ReadableStream<Chunk>): Promise<Chunk> {
@@ -45,6 +50,22 @@ async function readText(body: ReadableStream<Chunk>): Promise<string> {
   return new TextDecoder().decode(await readWhole(body));
 }
 
+async function readWhole(body: ReadableStream<Chunk>): Promise<Chunk> {
+  const chunks: Chunk[] = [];
+  let length = 0;
+  for await (const bytes of body) {
+    chunks.push(bytes);
+    length += bytes.length;
+    if (length > TEXT_BYTES_MAX) {
+      throw new PluginError(
+        "failed",
+        `Cannot read the store's answer: it is longer than ${TEXT_BYTES_MAX} bytes`,
+      );
+    }
+  }
+  return joinChunks(chunks);
+}
+
 /** A body that is there already. */
 function streamOf(bytes: Chunk): ReadableStream<Chunk> {
   return new ReadableStream<Chunk>({
@@ -53,11 +74,6 @@ function streamOf(bytes: Chunk): ReadableStream<Chunk> {
       controller.close();
     },
   }, { highWaterMark: 0 });
-}
-
-/** An answer's headers. */
-function headersOf({ headers }: IncomingMessage): Headers {
-  return new Headers(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }
 
 /** The code of an error's XML: "NoSuchKey". */

@@ -1,12 +1,14 @@
 /** From one S3 request to its answer: signed, sent, tried again where that can help. */
 
 import { addressOf } from "./addresses.ts";
-import { receive, type Received, refusalOf } from "./receiving.ts";
+import { type Received, receiveDownload, receiveShort, refusalOf } from "./receiving.ts";
 import { Breaker } from "./breaker.ts";
 import { Call } from "./call.ts";
 import { StoreClock } from "./clock.ts";
 import { createCredentials, type CredentialSource } from "./credentials.ts";
-import { createExchange, type Exchange, LostExchange } from "./exchange.ts";
+import { type BeginDownload, createDownloads } from "./downloads.ts";
+import { createExchange, type Exchange } from "./exchange.ts";
+import { LostExchange } from "./lost_exchange.ts";
 import { isPassing, Retries } from "./retries.ts";
 import type { TransportSettings } from "./settings.ts";
 import { type Credentials, type HttpRequest, signHeaders, signQuery } from "./signing.ts";
@@ -59,6 +61,7 @@ type Outcome =
 export class Transport {
   readonly #settings: TransportSettings;
   readonly #exchange: Exchange;
+  readonly #download: BeginDownload;
   readonly #credentials: CredentialSource;
   readonly #clock = new StoreClock();
   readonly #retries = new Retries();
@@ -70,6 +73,7 @@ export class Transport {
   constructor(settings: TransportSettings) {
     this.#settings = settings;
     this.#exchange = createExchange(settings);
+    this.#download = createDownloads(settings);
     this.#credentials = createCredentials(settings.credentials, (url, form) => this.#post(url, form));
   }
 
@@ -128,20 +132,25 @@ export class Transport {
   }
 
   async #send(call: Call, signed: HttpRequest, { credentials, beganAt }: TryFacts): Promise<Outcome> {
-    const { method, headers = {}, query = {}, body = [] } = call.request;
-    const { requestMs, stallMs } = this.#settings.patience;
-    const isWork = "x-amz-copy-source" in headers || (method === "POST" && "uploadId" in query);
-    const headMs = isWork ? requestMs * WORK_FACTOR : requestMs;
     call.tries++;
     try {
-      const incoming = await this.#exchange(signed, { body, headMs, stallMs });
-      return this.#judge(call, await receive(incoming, call.request, stallMs), { credentials, beganAt });
+      return this.#judge(call, await this.#receive(call.request, signed), { credentials, beganAt });
     } catch (error) {
       if (!(error instanceof LostExchange)) throw error;
       if (error.isHopeless) throw call.error("failed", error.message, error);
       call.isRepeated ||= error.isSent;
       return { is: "failure", state: error.message };
     }
+  }
+
+  async #receive({ method, key, headers = {}, query = {}, body = [] }: S3Request, signed: HttpRequest) {
+    const { requestMs, stallMs } = this.#settings.patience;
+    if (method === "GET" && key !== undefined) {
+      return await receiveDownload(await this.#download(signed, { headMs: requestMs, stallMs }));
+    }
+    const isWork = "x-amz-copy-source" in headers || (method === "POST" && "uploadId" in query);
+    const headMs = isWork ? requestMs * WORK_FACTOR : requestMs;
+    return receiveShort(await this.#exchange(signed, { body, headMs, stallMs }));
   }
 
   #judge(call: Call, received: Received, { credentials, beganAt }: TryFacts): Outcome {
@@ -183,9 +192,8 @@ export class Transport {
     const body = [new TextEncoder().encode(form)];
     const headers = { "content-type": "application/x-www-form-urlencoded" };
     const { requestMs: headMs, stallMs } = this.#settings.patience;
-    const incoming = await this.#exchange({ method: "POST", url, headers }, { body, headMs, stallMs });
-    const { status, text } = await receive(incoming, { method: "POST" }, stallMs);
-    return { status, text: await text() };
+    const answer = await this.#exchange({ method: "POST", url, headers }, { body, headMs, stallMs });
+    return { status: answer.status, text: new TextDecoder().decode(answer.bytes) };
   }
 }
 
