@@ -187,13 +187,13 @@ export class WireHost {
       case FRAME.chunk:
         return this.#chunk(id, bytes);
       case FRAME.credit:
-        return this.#pending.get(id)?.outlet?.credit() ?? this.#stray();
+        return this.#pending.get(id)?.outlet?.credit() ? undefined : this.#stray();
       case FRAME.end:
         return this.#endInlet(id, (inlet) => inlet.end());
       case FRAME.broken:
         return this.#endInlet(id, (inlet) => inlet.fail(readError(body)));
       case FRAME.stop:
-        return this.#pending.get(id)?.outlet?.stop() ?? this.#stray();
+        return this.#pending.get(id)?.outlet?.stop() ? undefined : this.#stray();
       case FRAME.pong:
         return this.#stray();
       case FRAME.log:

@@ -35,19 +35,22 @@ export class Outlet {
     return this.#error;
   }
 
-  /** One more chunk may be sent. */
-  credit(): void {
-    this.#credits = Math.min(STREAM_CREDITS, this.#credits + 1);
+  /** One more chunk may be sent. Answers `false` where the reader has taken none that it had not said so of. */
+  credit(): boolean {
+    if (this.#credits === STREAM_CREDITS) return false;
+    this.#credits++;
     this.#wake?.();
+    return true;
   }
 
-  /** No more is wanted: ends the source. */
-  stop(reason?: unknown): void {
-    if (this.#stopped) return;
+  /** No more is wanted: ends the source. Answers `false` where it has ended. */
+  stop(reason?: unknown): boolean {
+    if (this.#stopped) return false;
     this.#stopped = true;
     this.#wake?.();
     this.#reader.cancel(reason).catch(() => {});
     this.#end.done?.();
+    return true;
   }
 
   async #run(): Promise<void> {

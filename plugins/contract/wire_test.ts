@@ -301,6 +301,15 @@ Deno.test("a plugin that sends more of a stream than it has credit for is ended"
   assertEquals(await line.ended, "sent more of a stream than it had credit for");
 });
 
+Deno.test("a stream may be as long as it likes: what was taken of it is no flood", async () => {
+  await using line = await openLine(([type, id], say) => {
+    if (type === FRAME.chunk) say([FRAME.credit, id]);
+    if (type === FRAME.end) say([FRAME.answer, id, { size: 5_000 }]);
+  });
+  const body = ReadableStream.from(Array.from({ length: 5_000 }, () => new Uint8Array(1)));
+  assertEquals(await line.host.call("append", ["a", 0, body]), { size: 5_000 });
+});
+
 Deno.test("credit without end makes no stream run ahead of its source", async () => {
   await using line = await openLine(([type, id], say) => {
     if (type === FRAME.call) { for (let count = 0; count < 50; count++) say([FRAME.credit, id]); }
