@@ -84,9 +84,11 @@ export function duration(limits: UnitLimits = {}): Kind<number, "Ms"> {
   );
 }
 
-/** A size, in bytes. */
+/** A size, in bytes: with its unit, or as their number. */
 export function size(limits: UnitLimits = {}): Kind<number, "Bytes"> {
-  const parse = withLimits(parseSize, limits);
+  const parseText = withLimits(parseSize, limits);
+  const parse = (value: TomlValue) =>
+    parseText(typeof value === "bigint" && value >= 0 ? `${value}B` : value);
   return scalar(`a size${formatLimits(limits.min, limits.max) || ' such as "64MiB"'}`, parse, "Bytes");
 }
 

@@ -45,6 +45,7 @@ Deno.test("docs/sreg.example.toml names every key of sreg.toml", async () => {
 Deno.test("docs/configuration.md says of every key its value, default and meaning", async () => {
   const tables = [
     ["storage/fs", "[storage.fs]"],
+    ["storage/s3", "[storage.s3]"],
     ["lock/redis", "[lock_store.redis]"],
     ["cache/memory", "[cache_store.memory]"],
     ["cache/redis", "[cache_store.redis]"],
