@@ -10,13 +10,13 @@ import { blobKey, dueBytesKey, dueKey, linkKey, linksPrefix } from "../../server
  */
 export class LeakWatch {
   readonly #model: Model;
-  readonly #dataDir: string;
+  readonly #folder: string;
   /** By what looked forgotten in the last look: since when. */
   #suspects = new Map<string, Moment>();
 
-  constructor(model: Model, dataDir: string) {
+  constructor(model: Model, folder: string) {
     this.#model = model;
-    this.#dataDir = dataDir;
+    this.#folder = folder;
   }
 
   /** Complains of what was forgotten. */
@@ -68,7 +68,7 @@ export class LeakWatch {
 
   #stat(key: string): Deno.FileInfo | undefined {
     try {
-      return Deno.statSync(`${this.#dataDir}/${key}`);
+      return Deno.statSync(`${this.#folder}/${key}`);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;

@@ -22,19 +22,19 @@ const GLANCE_EVERY_MS = 1;
  * nothing is concluded from what it sees.
  */
 export class Lookout {
-  readonly #dataDir: string;
+  readonly #folder: string;
   readonly #graceMs: number;
   readonly #tally: Tally;
   readonly #watched: readonly Doomed[];
   readonly #states = new Map<Doomed, LinkState>();
   readonly #told = new Map<Doomed, number>();
 
-  constructor({ repositories, families }: World, { dataDir, graceMs, tally }: {
-    readonly dataDir: string;
+  constructor({ repositories, families }: World, { folder, graceMs, tally }: {
+    readonly folder: string;
     readonly graceMs: number;
     readonly tally: Tally;
   }) {
-    this.#dataDir = dataDir;
+    this.#folder = folder;
     this.#graceMs = graceMs;
     this.#tally = tally;
     this.#watched = repositories.flatMap((repository) =>
@@ -89,7 +89,7 @@ export class Lookout {
 
   #stat(key: string): Deno.FileInfo | undefined {
     try {
-      return Deno.statSync(`${this.#dataDir}/${key}`);
+      return Deno.statSync(`${this.#folder}/${key}`);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;

@@ -7,7 +7,6 @@
 import type { RepositoryModel } from "../crash/model.ts";
 import { digestOf } from "../support/image_layout.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
-import { create } from "../../plugins/storage/fs/fs.ts";
 import type { Digest } from "../../server/oci/digest.ts";
 import { parseManifest } from "../../server/oci/manifest.ts";
 import type { RepositoryName } from "../../server/oci/name.ts";
@@ -43,9 +42,8 @@ const TRANSIENT = [ASIDE_PREFIX, DUE_PREFIX, DUE_BYTES_PREFIX, DELETIONS_PREFIX,
 
 const PAGE = 10_000;
 
-/** Walks the store of a folder that no server works on. */
-export async function walk(dataDir: string, repositories: readonly RepositoryModel[]): Promise<Walk> {
-  const storage = await create({ root_dir: dataDir });
+/** Walks a store that no server works on. */
+export async function walk(storage: Storage, repositories: readonly RepositoryModel[]): Promise<Walk> {
   const problems: string[] = [];
   const links = new Set<string>();
   const blobs = new Set<string>();
@@ -69,8 +67,7 @@ export async function walk(dataDir: string, repositories: readonly RepositoryMod
 }
 
 /** The keys under which collection or an upload has left something to do. */
-export async function listUnfinished(dataDir: string): Promise<string[]> {
-  const storage = await create({ root_dir: dataDir });
+export async function listUnfinished(storage: Storage): Promise<string[]> {
   return (await Promise.all(TRANSIENT.map((prefix) => listAll(storage, prefix)))).flat();
 }
 

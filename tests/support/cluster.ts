@@ -89,7 +89,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Runnin
   const ground = options.ground ?? stack.use(await startGround());
   const links = options.withFaults ? stack.use(linksTo(ground)) : undefined;
   const prefix = `cluster-${Deno.pid}-${++prefixes}/`;
-  const shared = sharedConfig(options, { ground, links, prefix });
+  const shared = sharedConfig(ground, { prefix, links, storage: options.storage ?? "" });
   const config = (options.config ?? "") + shared;
   const replicas = new Replicas({ config, args: options.args ?? [], env: options.env ?? {} });
   stack.use(replicas);
@@ -166,11 +166,15 @@ function linksTo({ s3, redis }: Ground): Links {
   return { store, redis: link, [Symbol.asyncDispose]: dispose };
 }
 
-function sharedConfig({ storage = "" }: ClusterOptions, { ground, links, prefix }: {
-  readonly ground: Ground;
-  readonly links: Links | undefined;
-  readonly prefix: string;
-}): string {
+/** What is common to the configuration files of replicas: that their store is below a prefix of a ground. */
+export function sharedConfig(
+  ground: Ground,
+  { prefix, links, storage = "" }: {
+    readonly prefix: string;
+    readonly links?: Links | undefined;
+    readonly storage?: string;
+  },
+): string {
   const s3 = { ...ground.s3, ...(links && { endpoint: links.store.endpoint }) };
   const url = links ? `redis://127.0.0.1:${links.redis.port}` : ground.redis.url;
   const redis = `url = "${url}"\nkey_prefix = "${prefix}"\n`;
