@@ -63,7 +63,7 @@ async function createServerOver(
   { log, kinds = jobKinds, host = NO_HOST }: ServerOptions & { readonly log: Log },
 ): Promise<Server> {
   const { storage, cache } = stores;
-  const registry = await createRuledRegistry(storage, read, () => (setupOfRequest() ?? setups.current).rules);
+  const registry = await createRuledRegistry(stores, read, () => (setupOfRequest() ?? setups.current).rules);
   const store = openAccessStore(storage, () => watch.refresh());
   const version = await store.version();
   const config = () => setups.current.read.config;
@@ -105,11 +105,12 @@ async function createServerOver(
 
 /** A registry whose rules are those of whichever configuration is in force. */
 function createRuledRegistry(
-  storage: Storage,
+  { storage, cache }: Pick<Stores, "storage" | "cache">,
   { config }: ReadConfig,
   rules: () => RepositoryRules,
 ): Promise<Registry> {
   return createRegistry(storage, {
+    cache,
     openUploadsMax: config.uploads.openMax,
     rules: {
       isImmutable: (name, tag) => rules().isImmutable(name, tag),

@@ -63,9 +63,9 @@ export class WireGuest {
       case FRAME.broken:
         return this.#takeInlet(id)?.fail(readError(body));
       case FRAME.credit:
-        return this.#outlets.get(id)?.credit();
+        return void this.#outlets.get(id)?.credit();
       case FRAME.stop:
-        return this.#outlets.get(id)?.stop();
+        return void this.#outlets.get(id)?.stop();
       case FRAME.ping:
         return this.#post([FRAME.pong, 0]);
     }

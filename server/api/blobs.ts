@@ -11,7 +11,7 @@ const MEDIA_TYPE = "application/octet-stream";
 export async function get(registry: Registry, call: Call<"name" | "digest">): Promise<Response> {
   const { name, digest } = call.words;
   const { blobs } = registry;
-  const facts = await blobs.stat(name, digest);
+  const facts = await (call.method === "HEAD" ? blobs.stat(name, digest) : blobs.find(name, digest));
   if (!facts) throw unknownBlob();
   const headers = {
     "Accept-Ranges": "bytes",

@@ -1,13 +1,15 @@
 import { PluginError } from "../../plugins/contract/error.ts";
-import type { OpenedObject, Storage, UrlRequest } from "../../plugins/contract/storage.ts";
+import type { ObjectFacts, OpenedObject, Storage, UrlRequest } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Span } from "../oci/range.ts";
 import type { Asides } from "./asides.ts";
 import { unlessConflict } from "./conditions.ts";
 import type { Due } from "./due.ts";
+import type { FactsCache } from "./facts_cache.ts";
 import { blobKey } from "./keys.ts";
 import type { Links } from "./links.ts";
+import { RecentlySeen } from "./recently_seen.ts";
 
 const HOLDERS_ASKED_MAX = 100;
 
@@ -17,13 +19,25 @@ export class Blobs {
   readonly #links: Links;
   readonly #due: Due;
   readonly #asides: Asides;
+  readonly #facts: FactsCache;
+  readonly #shared: boolean;
+  readonly #seen = new RecentlySeen();
 
   constructor(
     storage: Storage,
-    { links, due, asides }: { readonly links: Links; readonly due: Due; readonly asides: Asides },
+    { links, due, asides, facts, shared }: {
+      readonly links: Links;
+      readonly due: Due;
+      readonly asides: Asides;
+      readonly facts: FactsCache;
+      /** As in `StorageFeatures`: each look is a request to another machine. */
+      readonly shared: boolean;
+    },
   ) {
     this.#storage = storage;
     this.#asides = asides;
+    this.#facts = facts;
+    this.#shared = shared;
     this.#links = links;
     this.#due = due;
   }
@@ -32,10 +46,32 @@ export class Blobs {
   async stat(name: RepositoryName, digest: Digest): Promise<{ readonly size: number } | undefined> {
     const [linked, blob] = await Promise.all([
       this.#links.rely(name, digest),
-      this.#storage.stat(blobKey(digest)),
+      this.#shared ? undefined : this.#storage.stat(blobKey(digest)),
     ]);
     if (!linked) return undefined;
-    return blob ?? await this.#asides.bringBack(digest);
+    const found = blob ?? await this.#statBytes(digest);
+    if (found) this.#seen.add(name, digest);
+    return found;
+  }
+
+  /** The same for whoever reads it next, and finds its bytes, or not: the size may come from the cache. */
+  async find(name: RepositoryName, digest: Digest): Promise<{ readonly size: number } | undefined> {
+    const [linked, size] = await Promise.all([this.#links.rely(name, digest), this.#facts.size(digest)]);
+    if (!linked) return undefined;
+    if (size !== undefined) return { size };
+    const found = await this.#statBytes(digest);
+    if (found) await this.#facts.keep(digest, found.size);
+    return found;
+  }
+
+  /** Whether the repository has a link to the blob, which is not condemned then. Its bytes were there when they were looked for. */
+  isLinked(name: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.#links.rely(name, digest);
+  }
+
+  /** Whether the repository has the blob, or had it a moment ago: for whoever looks once more before it counts. */
+  async hadLately(name: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.#shared && this.#seen.has(name, digest) || await this.has(name, digest);
   }
 
   /** Whether the repository has the blob. */
@@ -91,7 +127,11 @@ export class Blobs {
     { key, size }: { readonly key: string; readonly size: number },
   ): Promise<boolean | undefined> {
     await this.#links.hold(name, digest);
-    return await unlessConflict(this.#storage.move(key, blobKey(digest), { ifSize: size }));
+    const isTaken = await unlessConflict(this.#storage.move(key, blobKey(digest), { ifSize: size }));
+    if (!isTaken) return isTaken;
+    this.#seen.add(name, digest);
+    await this.#facts.keep(digest, size);
+    return true;
   }
 
   /**
@@ -133,5 +173,9 @@ export class Blobs {
       }
       if (await this.#links.remove(name, digest, { condemned })) return true;
     }
+  }
+
+  async #statBytes(digest: Digest): Promise<ObjectFacts | undefined> {
+    return await this.#storage.stat(blobKey(digest)) ?? await this.#asides.bringBack(digest);
   }
 }

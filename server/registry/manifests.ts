@@ -97,7 +97,7 @@ export class Manifests {
     const manifest = parseManifest(push.bytes, push.contentType);
     await this.#changes.together(name, async () => {
       await mapParallel(push.tags, (tag) => this.#tags.requireMovable(name, tag, digest));
-      await this.#requireReferences(name, manifest);
+      await this.#requireReferences(name, manifest, { again: false });
       await this.#putWhole(name, { id: crypto.randomUUID(), digest, manifest, push });
     });
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
@@ -228,7 +228,7 @@ export class Manifests {
   /** Where what the manifest refers to went with it, its tags do as well: they would point to nothing. */
   async #requireStill(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
     try {
-      await this.#requireReferences(name, manifest);
+      await this.#requireReferences(name, manifest, { again: true });
     } catch (error) {
       // Who took the manifest away has forgotten which tags were announced.
       await mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, { ...push, digest }));
@@ -256,7 +256,7 @@ export class Manifests {
       ...push.tags.map((tag) => this.#tags.announce(name, tag, { ...push, digest })),
     ]);
     try {
-      await this.#requireReferences(name, manifest);
+      await this.#requireReferences(name, manifest, { again: true });
     } catch (error) {
       if (!isNew || !await this.#withdraw(name, newPush)) throw error;
     }
@@ -269,25 +269,39 @@ export class Manifests {
   async #withdraw(name: RepositoryName, { id, digest, manifest }: NewPush): Promise<boolean> {
     const condemned = await this.#objects.condemn(name, digest, { push: id });
     if (!condemned) return false;
-    const isWhole = await this.#findMissing(name, manifest) === undefined;
+    const isWhole = await this.#findMissing(name, manifest, { again: true }) === undefined;
     if (isWhole) await this.#objects.pardon(name, condemned);
     else await this.#deletions.run(name, condemned.manifest, { etag: condemned.etag });
     return isWhole;
   }
 
-  async #requireReferences(name: RepositoryName, manifest: Manifest): Promise<void> {
-    const missing = await this.#findMissing(name, manifest);
+  async #requireReferences(
+    name: RepositoryName,
+    manifest: Manifest,
+    options: { readonly again: boolean },
+  ): Promise<void> {
+    const missing = await this.#findMissing(name, manifest, options);
     if (missing === undefined) return;
     throw new OciError("MANIFEST_BLOB_UNKNOWN", "Cannot store the manifest: it refers to what is not here", {
       detail: { digest: missing },
     });
   }
 
-  /** Something that the manifest refers to and the repository lacks. What it has is not about to go then. */
-  async #findMissing(name: RepositoryName, manifest: Manifest): Promise<Digest | undefined> {
+  /**
+   * Something that the manifest refers to and the repository lacks. What it has is not about to go then. `again`: once the
+   * manifest is there, and what it refers to was looked for before; only what was taken away since may be missing.
+   */
+  async #findMissing(
+    name: RepositoryName,
+    manifest: Manifest,
+    { again }: { readonly again: boolean },
+  ): Promise<Digest | undefined> {
     const blobs = requiredBlobs(manifest);
     const [hasBlobs, hasChildren] = await Promise.all([
-      mapParallel(blobs, (digest) => this.#blobs.has(name, digest)),
+      mapParallel(
+        blobs,
+        (digest) => again ? this.#blobs.isLinked(name, digest) : this.#blobs.hadLately(name, digest),
+      ),
       mapParallel(manifest.children, (child) => this.#hasChild(name, child)),
     ]);
     return blobs[hasBlobs.indexOf(false)] ?? manifest.children[hasChildren.indexOf(false)]?.digest;

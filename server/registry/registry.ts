@@ -1,3 +1,4 @@
+import type { Cache } from "../../plugins/contract/cache.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
@@ -7,6 +8,7 @@ import { Asides } from "./asides.ts";
 import { Blobs } from "./blobs.ts";
 import { Catalog } from "./catalog.ts";
 import { Due } from "./due.ts";
+import { FactsCache } from "./facts_cache.ts";
 import { Garbage } from "./garbage.ts";
 import { Links } from "./links.ts";
 import { Manifests } from "./manifests.ts";
@@ -20,6 +22,8 @@ import { UsageCounter } from "./usage.ts";
 
 /** Limits that an operator sets. */
 export interface RegistryOptions {
+  /** Where replicas find what one of them has learnt. */
+  readonly cache?: Cache | undefined;
   /** How many uploads one repository may have open. */
   readonly openUploadsMax: number;
   /** What cannot be moved or deleted; absent: everything can. */
@@ -53,9 +57,9 @@ export interface Registry {
 export async function createRegistry(storage: Storage, options: RegistryOptions): Promise<Registry> {
   const due = new Due(storage);
   const links = new Links(storage, due);
-  const { moveMs, notes } = await storage.features?.() ?? { moveMs: 0, notes: false };
+  const { shared, moveMs, notes } = await storage.features?.() ?? { shared: false, moveMs: 0, notes: false };
   const asides = new Asides(storage, { moveMs });
-  const blobs = new Blobs(storage, { links, due, asides });
+  const blobs = new Blobs(storage, { links, due, asides, facts: new FactsCache(options.cache), shared });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });

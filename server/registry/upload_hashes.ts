@@ -48,6 +48,12 @@ export class UploadHashes {
     this.#hashers.delete(id);
   }
 
+  /** How many bytes have passed here, where the store holds an append to what was there when it was asked for. */
+  passed(id: UploadId): Pick<ObjectFacts, "size"> | undefined {
+    const hasher = this.#notes ? this.#hashers.get(id) : undefined;
+    return hasher && { size: hasher.length };
+  }
+
   /** How many bytes have passed here, where they have this digest. */
   known(id: UploadId, digest: Digest): number | undefined {
     const hasher = this.#hashers.get(id);
@@ -55,7 +61,7 @@ export class UploadHashes {
   }
 
   /** What hashes the bytes that follow those of which `before` tells. */
-  async at(place: UploadPlace, before: ObjectFacts): Promise<Hashing> {
+  async at(place: UploadPlace, before: Pick<ObjectFacts, "size" | "note">): Promise<Hashing> {
     const hasher = this.#find(place.id, before) ?? await this.#resume(place, before);
     if (!hasher) return { watch: (body) => body, options: {} };
     setYoungest(this.#hashers, place.id, hasher, HASHERS_MAX);
@@ -88,7 +94,10 @@ export class UploadHashes {
   }
 
   /** A hasher that another replica can go on with, where there is a way to tell it. */
-  async #resume({ key }: UploadPlace, { size, note }: ObjectFacts): Promise<RunningHash | undefined> {
+  async #resume(
+    { key }: UploadPlace,
+    { size, note }: Pick<ObjectFacts, "size" | "note">,
+  ): Promise<RunningHash | undefined> {
     if (!this.#notes) return undefined;
     const noted = note === undefined ? undefined : await ResumableHasher.resume(note);
     if (noted?.length === size) return noted;

@@ -37,7 +37,7 @@ export class UploadQuota {
   /** One has ended. */
   release(name: RepositoryName): void {
     const count = this.#counts.get(name) ?? 0;
-    if (count > 1) this.#counts.set(name, count - 1);
+    if (count > 0) this.#counts.set(name, count - 1);
     else this.#counts.delete(name);
   }
 

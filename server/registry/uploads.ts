@@ -5,6 +5,7 @@ import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import { createUploadId, type UploadId, uploadMark } from "../oci/upload.ts";
 import type { Blobs } from "./blobs.ts";
+import { unlessConflict } from "./conditions.ts";
 import { digestBytes } from "./hash.ts";
 import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
@@ -189,18 +190,23 @@ export class Uploads {
   }
 
   async #append(name: RepositoryName, id: UploadId, { body, offset }: Chunk): Promise<ChunkAnswer> {
-    const before = await this.#stat(name, id);
+    // Where all that there is has passed here, the store tells at the end whether that was so.
+    const passed = this.#hashers.passed(id);
+    const before = passed && passed.size === (offset ?? 0) ? passed : await this.#stat(name, id);
     if (offset !== undefined && offset !== before.size) return { accepted: false, size: before.size };
     const key = uploadKey(name, id);
     const hashing = await this.#hashers.at({ id, key }, before);
     try {
-      const { size } = await this.#storage.append(key, before.size, hashing.watch(body), hashing.options);
-      return { accepted: true, size };
+      const append = this.#storage.append(key, before.size, hashing.watch(body), hashing.options);
+      const appended = await unlessConflict(append);
+      if (appended) return { accepted: true, size: appended.size };
     } catch (error) {
       // What was hashed and what was written may differ now.
       this.#hashers.forget(id);
       throw error;
     }
+    this.#hashers.forget(id);
+    return { accepted: false, size: await this.size(name, id) };
   }
 
   async #stat(name: RepositoryName, id: UploadId): Promise<ObjectFacts> {
