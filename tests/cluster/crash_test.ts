@@ -16,7 +16,7 @@ import {
 import { askS3 } from "../support/s3_server.ts";
 
 /** How often a replica is killed. */
-const ROUNDS = Number(Deno.env.get("SREG_CRASH_ROUNDS") ?? 8);
+const ROUNDS = Number(Deno.env.get("SREG_CRASH_ROUNDS") ?? 5);
 
 /** Repeats a run, as far as the moments of answers and kills repeat. */
 const SEED = Number(Deno.env.get("SREG_CRASH_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);

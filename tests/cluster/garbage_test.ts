@@ -4,7 +4,7 @@ import { proveCollection, SEED } from "../garbage/proof.ts";
 import { CAN_CLUSTER, CLUSTER_PROGRAMS, sharedConfig, startGround } from "../support/cluster.ts";
 import { openS3 } from "../support/s3_store.ts";
 
-const SECONDS = 20;
+const SECONDS = 15;
 const PREFIX = "garbage/";
 
 Deno.test({
