@@ -1,7 +1,7 @@
 /**
  * One of several processes over one bucket that they take for a store without conditional writes, with locks in Redis:
  * `locked_bucket.ts <settings>`, which are JSON. Adds lines to one object on the condition that it is what was read, and writes
- * those that were acknowledged to standard output.
+ * those that were acknowledged to standard output. Now and then it stops itself in the middle of a change; whoever started it has it go on.
  *
  * @module
  */
@@ -26,6 +26,12 @@ export interface LockedBucketSettings {
   readonly name: string;
   readonly rounds: number;
 }
+
+/** What a process writes before it stops itself. */
+export const STOPPED = "stopped";
+
+/** After how many lines it does. */
+const STOP_EVERY = 10;
 
 /** The object that all add to. */
 export const SHARED_KEY = "shared/lines";
@@ -80,10 +86,22 @@ if (import.meta.main) {
   const acknowledged: string[] = [];
   for (let round = 0; round < settings.rounds; round++) {
     const line = `${settings.name}-${round}`;
+    if (round % STOP_EVERY === STOP_EVERY - 1) stopAtNextPut(bucket.proxy);
     await add(bucket.storage, line);
     acknowledged.push(line);
   }
   console.log(JSON.stringify(acknowledged));
+}
+
+/** Stops this process, with SIGSTOP, while its next put is on its way to the store; it goes on when the process does. */
+function stopAtNextPut(proxy: FaultyProxy): void {
+  const plan = proxy.plan({ fault: { kind: "delay", ms: 50 }, operations: ["PutObject"], times: 1 });
+  const timer = setInterval(() => {
+    if (plan.hits === 0) return;
+    clearInterval(timer);
+    Deno.stdout.writeSync(new TextEncoder().encode(`${STOPPED}\n`));
+    Deno.kill(Deno.pid, "SIGSTOP");
+  }, 1);
 }
 
 /** Adds a line, however often that takes: what was not acknowledged may have been added all the same. */
