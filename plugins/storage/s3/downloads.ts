@@ -3,6 +3,7 @@
 import { PluginError } from "../../contract/error.ts";
 import { LostExchange } from "./lost_exchange.ts";
 import type { HttpRequest } from "./signing.ts";
+import { Watchdog } from "./watchdog.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
@@ -65,30 +66,26 @@ function watch(
   const awaited = Number(headers.get("content-length") ?? NaN);
   const reader = body?.getReader();
   let length = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const expect = (what: string, ms: number) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => end.abort(new Error(`${what} within ${ms} ms`)), ms);
-  };
-  expect("none of it was read", UNREAD_MS);
+  const dog = new Watchdog((message) => end.abort(new Error(message)));
+  dog.expect("none of it was read", UNREAD_MS);
   return new ReadableStream<Chunk>({
     async pull(controller) {
-      expect("none of it came", stallMs);
+      dog.expect("none of it came", stallMs);
       try {
         const { done = true, value } = await reader?.read() ?? {};
         if (done && length < awaited) throw new Error("it ended");
-        if (done) clearTimeout(timer);
-        else expect("none of it was read", UNREAD_MS);
+        if (done) dog.end();
+        else dog.expect("none of it was read", UNREAD_MS);
         if (done) return controller.close();
         length += value!.length;
         controller.enqueue(value!);
       } catch (error) {
-        clearTimeout(timer);
+        dog.end();
         controller.error(cutError(length, { awaited, why: describe(error) }));
       }
     },
     cancel() {
-      clearTimeout(timer);
+      dog.end();
       end.abort();
     },
   }, { highWaterMark: 0 });

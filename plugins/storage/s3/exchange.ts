@@ -13,6 +13,7 @@ import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { joinChunks } from "./chunks.ts";
 import { LostExchange } from "./lost_exchange.ts";
 import type { HttpRequest } from "./signing.ts";
+import { Watchdog } from "./watchdog.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
@@ -71,7 +72,7 @@ class Conversation {
   readonly #reject: (error: LostExchange) => void;
   readonly #chunks: Chunk[] = [];
   #length = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #dog = new Watchdog((message) => this.#lose(message));
   #isSent = false;
   #isAnswered = false;
   #isOver = false;
@@ -88,23 +89,23 @@ class Conversation {
       if (!socket.connecting) return queueMicrotask(() => void this.#send());
       socket.once("encrypted" in socket ? "secureConnect" : "connect", () => void this.#send());
     });
-    this.#expect("no connection", options.headMs);
+    this.#dog.expect("no connection", options.headMs);
   }
 
   async #send(): Promise<void> {
     this.#isSent = true;
     for (const piece of piecesOf(this.#options.body)) {
-      this.#expect("none of the body was taken", this.#options.stallMs);
+      this.#dog.expect("none of the body was taken", this.#options.stallMs);
       if (!this.#outgoing.write(piece)) await nextEvent(this.#outgoing, ["drain", "close", "response"]);
       if (this.#outgoing.destroyed || this.#isAnswered) return;
     }
-    this.#expect("no answer", this.#options.headMs);
+    this.#dog.expect("no answer", this.#options.headMs);
     this.#outgoing.end();
   }
 
   #receive(answer: IncomingMessage): void {
     this.#isAnswered = true;
-    this.#expect("the answer stood still", this.#options.stallMs);
+    this.#dog.expect("the answer stood still", this.#options.stallMs);
     answer.on("data", (bytes: Chunk) => this.#collect(bytes));
     answer.once("error", (error) => this.#lose(`the answer was cut: ${error.message}`, error));
     answer.once("close", () => this.#lose("the answer was cut"));
@@ -113,7 +114,7 @@ class Conversation {
 
   #collect(bytes: Chunk): void {
     if (this.#isOver) return;
-    this.#expect("the answer stood still", this.#options.stallMs);
+    this.#dog.expect("the answer stood still", this.#options.stallMs);
     this.#chunks.push(bytes);
     this.#length += bytes.length;
     if (this.#length > ANSWER_BYTES_MAX) this.#lose(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
@@ -125,23 +126,18 @@ class Conversation {
     if (this.#outgoing.method !== "HEAD" && this.#length < awaited) return this.#lose("the answer was cut");
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#timer);
+    this.#dog.end();
     // The rest of a body that was refused in its middle is not sent: the connection cannot be used again.
     if (!this.#outgoing.writableEnded) this.#outgoing.destroy();
     const bytes = joinChunks(this.#chunks);
     this.#resolve({ status: statusCode, headers: toHeaders(headers), bytes });
   }
 
-  #expect(what: string, ms: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#lose(`${what} within ${ms} ms`), ms);
-  }
-
   #lose(message: string, cause?: unknown): void {
     // By now the connection may carry another request.
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#timer);
+    this.#dog.end();
     this.#reject(new LostExchange(message, { isSent: this.#isSent, cause }));
     this.#outgoing.destroy();
   }
