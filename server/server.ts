@@ -1,4 +1,3 @@
-import type { Storage } from "../plugins/contract/storage.ts";
 import { openAccessStore } from "./access/access_store.ts";
 import type { Handler } from "./api/handler.ts";
 import type { ReadConfig } from "./config/mod.ts";
