@@ -118,11 +118,11 @@ Deno.test("a service that lends nothing is named without the token", () =>
       message: `${state}it answered 400 ExpiredToken`,
     });
     await assertRejects(get(503, "the-token"), {
-      code: "unavailable",
+      name: "LostExchange",
       message: `${state}it answered 503 no code`,
     });
     await assertRejects(get(200, "the-token"), {
-      code: "unavailable",
+      name: "LostExchange",
       message: `${state}its answer holds no credentials`,
     });
     await Deno.remove(tokenPath);

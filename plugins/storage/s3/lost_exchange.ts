@@ -1,4 +1,4 @@
-/** A try that got no answer. */
+/** A try that got no answer; nothing of it may have reached the store. */
 export class LostExchange extends Error {
   /** Whether the store may have seen the request. */
   readonly isSent: boolean;

@@ -1,5 +1,6 @@
 /** From one S3 request to its answer: signed, sent, tried again where that can help. */
 
+import { PluginError } from "../../contract/error.ts";
 import { addressOf } from "./addresses.ts";
 import { type Received, receiveDownload, receiveShort, refusalOf } from "./receiving.ts";
 import { Breaker } from "./breaker.ts";
@@ -65,13 +66,14 @@ export class Transport {
   readonly #credentials: CredentialSource;
   readonly #clock = new StoreClock();
   readonly #retries = new Retries();
-  readonly #breaker = new Breaker();
+  readonly #breaker: Breaker;
   readonly #small = new Slots(TRIES_MAX);
   readonly #large = new Slots(TRIES_MAX);
 
-  /** Connects nowhere yet. */
-  constructor(settings: TransportSettings) {
+  /** Connects nowhere yet. `breaker` says when the store has failed for too long. */
+  constructor(settings: TransportSettings, breaker: Breaker = new Breaker()) {
     this.#settings = settings;
+    this.#breaker = breaker;
     this.#exchange = createExchange(settings);
     this.#download = createDownloads(settings);
     this.#credentials = createCredentials(settings.credentials, (url, form) => this.#post(url, form));
@@ -106,7 +108,10 @@ export class Transport {
   ): Promise<string> {
     const { publicEndpoint: endpoint, region } = this.#settings;
     const url = addressOf({ ...this.#settings, endpoint }, { key, query: options.query ?? {} });
-    const credentials = await this.#credentials.get();
+    const credentials = await this.#credentials.get().catch((error: unknown) => {
+      if (!(error instanceof LostExchange)) throw error;
+      throw new PluginError("unavailable", `Cannot sign a URL: ${error.message}`, { cause: error });
+    });
     const lifetimeS = Math.floor(options.lifetimeMs / 1_000);
     const facts = { credentials, region, nowMs: this.#clock.now(), lifetimeS };
     return signQuery({ method: "GET", url, headers: {} }, facts).url.href;
@@ -115,31 +120,34 @@ export class Transport {
   #try(call: Call): Promise<Outcome> {
     const slots = call.bodyBytes > MUCH_BYTES ? this.#large : this.#small;
     return slots.hold(async () => {
-      const credentials = await this.#credentials.get();
-      const signed = this.#sign(call, credentials);
       if (!this.#breaker.admit()) {
         throw call.error(
           "unavailable",
           "the store has failed for some time, and is asked once a second only",
         );
       }
-      const beganAt = performance.now();
-      const outcome = await this.#send(call, signed, { credentials, beganAt });
-      this.#breaker.record(outcome.is === "failure" ? "failure" : "success", beganAt);
-      if (outcome.is === "answer") this.#retries.succeed();
-      return outcome;
+      call.tries++;
+      try {
+        const credentials = await this.#credentials.get();
+        const signed = this.#sign(call, credentials);
+        return await this.#send(call, signed, { credentials, beganAt: performance.now() });
+      } catch (error) {
+        if (!(error instanceof LostExchange)) throw error;
+        if (error.isHopeless) throw call.error("failed", error.message, error);
+        return { is: "failure", state: error.message };
+      }
     });
   }
 
-  async #send(call: Call, signed: HttpRequest, { credentials, beganAt }: TryFacts): Promise<Outcome> {
-    call.tries++;
+  async #send(call: Call, signed: HttpRequest, facts: TryFacts): Promise<Outcome> {
     try {
-      return this.#judge(call, await this.#receive(call.request, signed), { credentials, beganAt });
+      return this.#judge(call, await this.#receive(call.request, signed), facts);
     } catch (error) {
-      if (!(error instanceof LostExchange)) throw error;
-      if (error.isHopeless) throw call.error("failed", error.message, error);
-      call.isRepeated ||= error.isSent;
-      return { is: "failure", state: error.message };
+      if (error instanceof LostExchange) {
+        this.#breaker.record("failure", facts.beganAt);
+        call.isRepeated ||= error.isSent;
+      }
+      throw error;
     }
   }
 
@@ -159,13 +167,18 @@ export class Transport {
     const wayMs = performance.now() - beganAt;
     const isCorrected = this.#clock.observe(headers.get("date"), { wayMs, refused: isSkewed });
     if (isSkewed && isCorrected && call.correct("clock")) return { is: "corrected" };
+    const isDown = isPassing(status, code) && (status === 429 || status >= 500);
+    this.#breaker.record(isDown ? "failure" : "success", beganAt);
     if (isPassing(status, code)) {
       call.isRepeated ||= status >= 500;
       const state = `the store answered ${[status, code].join(" ").trim()}`;
       return { is: "failure", state, retryAfter: headers.get("retry-after") };
     }
     const refusal = refusalOf(received, call.request);
-    if (refusal === undefined) return { is: "answer", answer: { ...received, isRepeated: call.isRepeated } };
+    if (refusal === undefined) {
+      this.#retries.succeed();
+      return { is: "answer", answer: { ...received, isRepeated: call.isRepeated } };
+    }
     if (refusal.is === "credentials" && this.#credentials.renew(credentials) && call.correct("credentials")) {
       return { is: "corrected" };
     }

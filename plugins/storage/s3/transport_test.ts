@@ -7,8 +7,9 @@ import {
   writeAll,
 } from "../../../tests/support/scripted_server.ts";
 import type { PluginError } from "../../contract/error.ts";
+import { Breaker } from "./breaker.ts";
 import { readSettings, type S3Options } from "./settings.ts";
-import { createTransport, type S3Answer, type S3Request, type Transport } from "./transport.ts";
+import { createTransport, type S3Answer, type S3Request, Transport } from "./transport.ts";
 
 const OPTIONS: Omit<S3Options, "endpoint"> = {
   bucket: "bucket",
@@ -331,6 +332,62 @@ Deno.test("request() has the store refuse what comes too late", async () => {
     code: "unavailable",
     message: "Cannot PUT a/b: its time is over",
   });
+});
+
+Deno.test("request() borrows keys, and others when the store says that those have ended", async () => {
+  const lent = (key: string) =>
+    answering(
+      200,
+      `<R><AccessKeyId>${key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>` +
+        `<Expiration>${new Date(Date.now() + 3_600_000).toISOString()}</Expiration></R>`,
+    );
+  using sts = startScripted([answering(503), vanish, lent("first"), lent("second")]);
+  using store = startScripted([
+    answering(403, xml("ExpiredToken")),
+    answering(200),
+    answering(400, xml("ExpiredToken")),
+  ]);
+  const { access_key_id: _, secret_key: __, ...rest } = OPTIONS;
+  const folder = await Deno.makeTempDir({ prefix: "sreg-test-" });
+  try {
+    const web_identity_token_file = `${folder}/token`;
+    await Deno.writeTextFile(web_identity_token_file, "the-token");
+    const lender = { role_arn: "role", web_identity_token_file, sts_endpoint: sts.url };
+    const settings = { ...rest, endpoint: store.url, credentials: "web-identity", ...lender } as const;
+    const transport = createTransport(readSettings(settings));
+    assertEquals((await facts(transport.request(PUT))).isRepeated, false);
+    assertEquals(
+      store.requests.map(({ headers }) => /Credential=(\w+)/.exec(headers.get("authorization")!)![1]),
+      ["first", "second"],
+    );
+    assertEquals(await failure(transport.request(PUT)), {
+      code: "failed",
+      message: "Cannot PUT a/b: the store refused it: 400 ExpiredToken (2 tries)",
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("request() does not ask a store that has failed for long, but once in a while", async () => {
+  const down = answering(503, xml("SlowDown"));
+  using store = startScripted([down, down, answering(400, xml("InvalidPart")), answering(200)]);
+  let now = 0;
+  const breaker = new Breaker({ failures: 2, spanMs: 0, probeMs: 1_000 }, () => now);
+  const transport = new Transport(
+    readSettings({ ...OPTIONS, endpoint: store.url, retry_budget: 0 }),
+    breaker,
+  );
+  const ask = async () => [(await failure(transport.request(PUT))).message, store.requests.length];
+  const asleep = "Cannot PUT a/b: the store has failed for some time, and is asked once a second only";
+  assertEquals(await ask(), ["Cannot PUT a/b: the store answered 503 SlowDown", 1]);
+  now += 10_000;
+  assertEquals(await ask(), ["Cannot PUT a/b: the store answered 503 SlowDown", 2]);
+  breaker.admit();
+  assertEquals(await ask(), [asleep, 2]);
+  now += 1_000;
+  assertEquals((await facts(transport.request(PUT))).code, "InvalidPart", "Any answer is a sign of life.");
+  assertEquals((await facts(transport.request(PUT))).status, 200);
 });
 
 Deno.test("request() keeps few connections for many requests, and all of them get their turn", async () => {

@@ -2,6 +2,7 @@
 
 import { PluginError } from "../../contract/error.ts";
 import type { LentCredentials } from "./credentials.ts";
+import { LostExchange } from "./lost_exchange.ts";
 
 /** Posts a form to a service. Answers with the status and the text; fails where there is no answer. */
 export type Post = (url: URL, form: string) => Promise<{ readonly status: number; readonly text: string }>;
@@ -14,8 +15,9 @@ export interface WebIdentity {
 }
 
 const SESSION_NAME = "sreg";
+const WHAT = "Cannot get credentials of sts_endpoint: ";
 
-/** Asks the service for keys. Neither the token nor the keys are in its errors. */
+/** Asks the service for keys. A failure that may pass is a `LostExchange`. Neither the token nor the keys are in its errors. */
 export async function assumeRole(
   { roleArn, tokenPath, stsEndpoint }: WebIdentity,
   post: Post,
@@ -29,14 +31,10 @@ export async function assumeRole(
     WebIdentityToken: token,
   });
   const { status, text } = await post(stsEndpoint, form.toString());
-  if (status !== 200) {
-    const code = valueOf(text, "Code") ?? "no code";
-    throw refused(
-      status >= 500 || status === 429 ? "unavailable" : "failed",
-      `it answered ${status} ${code}`,
-    );
-  }
-  return readAnswer(text);
+  if (status === 200) return readAnswer(text);
+  const state = `it answered ${status} ${valueOf(text, "Code") ?? "no code"}`;
+  if (status < 500 && status !== 429) throw new PluginError("failed", WHAT + state);
+  throw new LostExchange(WHAT + state, { isSent: false });
 }
 
 function readAnswer(text: string): LentCredentials {
@@ -45,7 +43,7 @@ function readAnswer(text: string): LentCredentials {
   const sessionToken = valueOf(text, "SessionToken");
   const endsAtMs = Date.parse(valueOf(text, "Expiration") ?? "");
   if (!accessKeyId || !secretKey || !sessionToken || Number.isNaN(endsAtMs)) {
-    throw refused("unavailable", "its answer holds no credentials");
+    throw new LostExchange(`${WHAT}its answer holds no credentials`, { isSent: false });
   }
   return { accessKeyId, secretKey, sessionToken, endsAtMs };
 }
@@ -54,14 +52,13 @@ async function readToken(path: string): Promise<string> {
   try {
     return (await Deno.readTextFile(path)).trim();
   } catch (error) {
-    throw refused("failed", `web_identity_token_file ${path} cannot be read: ${(error as Error).message}`);
+    throw new PluginError(
+      "failed",
+      `${WHAT}web_identity_token_file ${path} cannot be read: ${(error as Error).message}`,
+    );
   }
 }
 
 function valueOf(xml: string, name: string): string | undefined {
   return new RegExp(`<${name}>\\s*([^<]*?)\\s*</${name}>`).exec(xml)?.[1];
-}
-
-function refused(code: "unavailable" | "failed", state: string): PluginError {
-  return new PluginError(code, `Cannot get credentials of sts_endpoint: ${state}`);
 }
