@@ -57,6 +57,27 @@ async function stopAndResume(scene: Scene): Promise<void> {
   expectBytes(await new RegistryClient(url).get(`/v2/team/app/blobs/${digest}`), bytes);
 }
 
+/** An upload of two chunks: begun, sent, sent and ended by one replica or the other, in each way that there is. */
+async function passAround({ cluster }: Scene): Promise<void> {
+  const clients = [0, 1].map((index) => new RegistryClient(cluster.replica(index).url));
+  const wrong: string[] = [];
+  for (let way = 0; way < 16; way++) {
+    const at = [0, 1, 2, 3].map((step) => way >> step & 1);
+    const statuses = await uploadBy(at.map((index) => clients[index]!));
+    if (statuses.join() !== "202,202,201") wrong.push(`${at.join("-")}: ${statuses}`);
+  }
+  assertEquals(wrong, []);
+}
+
+async function uploadBy([first, second, third, last]: readonly RegistryClient[]): Promise<number[]> {
+  const { bytes, digest } = randomContent(60_000);
+  const location = await first!.startUpload("team/app");
+  const sent = await second!.send("PATCH", location, { body: bytes.slice(0, 20_000) });
+  const more = await third!.send("PATCH", location, { body: bytes.slice(20_000, 40_000) });
+  const ended = await last!.send("PUT", `${location}?digest=${digest}`, { body: bytes.slice(40_000) });
+  return [sent.status, more.status, ended.status];
+}
+
 async function slowStore(scene: Scene): Promise<void> {
   const { store } = scene.cluster.links;
   const slow = store.plan({ fault: { kind: "answer", status: 503, code: "SlowDown" }, times: 3 });
@@ -91,6 +112,7 @@ Deno.test({
       "end an upload whose replica was stopped, which then has it too",
       () => stopAndResume(scene),
     );
+    await t.step("end an upload whichever of them had its requests before", () => passAround(scene));
     await t.step("bear a store that is slow, breaks off and loses answers", () => slowStore(scene));
     await t.step("push and pull without Redis", () => loseRedis(scene));
   },
