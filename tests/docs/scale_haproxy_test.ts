@@ -77,10 +77,16 @@ async function untilServed(url: string): Promise<void> {
 /** Pushes a blob in pieces, each of which is another request. */
 async function pushInPieces(client: RegistryClient, name: string, pieces: readonly string[]) {
   let location = await client.startUpload(name);
+  let size = 0;
   for (const piece of pieces) {
-    const { status, headers } = await client.send("PATCH", location, { body: piece });
+    const range = `${size}-${size + piece.length - 1}`;
+    const { status, headers } = await client.send("PATCH", location, {
+      headers: { "Content-Range": range },
+      body: piece,
+    });
     assertEquals(status, 202);
     location = headers.get("Location")!;
+    size += piece.length;
   }
   const content = contentOf(pieces.join(""));
   assertEquals((await client.send("PUT", `${location}?digest=${content.digest}`)).status, 201);
