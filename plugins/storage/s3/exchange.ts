@@ -10,6 +10,7 @@ import {
   request as plainRequest,
 } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import type { Socket } from "node:net";
 import { joinChunks } from "./chunks.ts";
 import { LostExchange } from "./lost_exchange.ts";
 import type { HttpRequest } from "./signing.ts";
@@ -85,11 +86,20 @@ class Conversation {
     outgoing.on("close", () => this.#isAnswered || this.#lose("the connection was closed"));
     outgoing.on("response", (answer) => this.#receive(answer));
     outgoing.on("socket", (socket) => {
+      this.#watchSocket(socket);
       // Within the event the request is not quite tied to a kept socket yet, and may never hear that it has drained.
       if (!socket.connecting) return queueMicrotask(() => void this.#send());
       socket.once("encrypted" in socket ? "secureConnect" : "connect", () => void this.#send());
     });
     this.#dog.expect("no connection", options.headMs);
+  }
+
+  /** A request that is begun on a kept connection is not told that this has ended before the answer. */
+  #watchSocket(socket: Socket): void {
+    const lose = () => setTimeout(() => this.#isAnswered || this.#lose("the connection was closed"));
+    socket.once("close", lose);
+    const leave = () => socket.off("close", lose);
+    this.answer.then(leave, leave);
   }
 
   async #send(): Promise<void> {

@@ -46,7 +46,16 @@ function parseRetryAfter(text: string | null | undefined): number {
 }
 
 const PASSING_STATUSES = [429, 500, 502, 503, 504];
-const PASSING_CODES = ["OperationAborted", "ConditionalRequestConflict", "RequestTimeout", "SlowDown"];
+const PASSING_CODES = [
+  "OperationAborted",
+  "ConditionalRequestConflict",
+  "RequestTimeout",
+  "SlowDown",
+  // The body did not arrive as it was sent.
+  "BadDigest",
+  "IncompleteBody",
+  "XAmzContentSHA256Mismatch",
+];
 
 /** Whether what the store answered may be another answer soon. */
 export function isPassing(status: number, code: string | undefined): boolean {

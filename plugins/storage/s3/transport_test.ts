@@ -107,6 +107,9 @@ const PASSING: readonly (readonly [what: string, step: Step, isRepeated: boolean
   ["409 OperationAborted", answering(409, xml("OperationAborted")), false],
   ["409 ConditionalRequestConflict", answering(409, xml("ConditionalRequestConflict")), false],
   ["400 RequestTimeout", answering(400, xml("RequestTimeout")), false],
+  ["400 BadDigest", answering(400, xml("BadDigest")), false],
+  ["400 IncompleteBody", answering(400, xml("IncompleteBody")), false],
+  ["400 XAmzContentSHA256Mismatch", answering(400, xml("XAmzContentSHA256Mismatch")), false],
   ["no answer", vanish, true],
   ["half a head", writing("HTTP/1.1 200 OK\r\nCont"), true],
   ["an answer that is cut", writing("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), true],
@@ -210,6 +213,18 @@ Deno.test("request() gives a try up that is not answered in time", async () => {
     code: "unavailable",
     message: "Cannot PUT a/b: no answer within 100 ms",
   });
+});
+
+Deno.test("request() learns at once that a connection has ended which has carried another", async () => {
+  for (const method of ["HEAD", "PUT", "DELETE"] as const) {
+    using store = startScripted([answering(200), vanish, answering(200)]);
+    const transport = transportTo(store);
+    await transport.request({ method: "HEAD", key: "a" });
+    const beganAt = performance.now();
+    const { status, isRepeated } = await transport.request({ method, key: "a" });
+    assertEquals([status, isRepeated, store.requests.length], [200, true, 3]);
+    assert(performance.now() - beganAt < OPTIONS.request_timeout);
+  }
 });
 
 Deno.test("request() gives a try up when nothing of its body is taken", async () => {
