@@ -19,14 +19,18 @@ export class LostAnswer extends Error {
 /** How clients reach one run of the server. */
 export class Connection implements Disposable {
   readonly #url: string;
-  readonly #client = Deno.createHttpClient({ poolMaxIdlePerHost: 16 });
+  readonly #client: Deno.HttpClient;
   #listener: (sent: number) => void = () => {};
   #sent = 0;
   #isShut = false;
 
-  /** `url`: the server's base. */
-  constructor(url: string) {
+  /**
+   * `url`: the server's base. `isKept`: whether a connection has more than one request; one that breaks before the answer
+   * to a later one begins has that sent again, on a new connection.
+   */
+  constructor(url: string, { isKept = true }: { readonly isKept?: boolean } = {}) {
     this.#url = url;
+    this.#client = Deno.createHttpClient({ poolMaxIdlePerHost: isKept ? 16 : 0 });
   }
 
   /** How many requests were begun. */

@@ -33,13 +33,14 @@ export interface Target {
   readonly url: string;
   /** Kills it, or a part of it. */
   kill(): Promise<void>;
-  /** For how many requests the actors go on where they can; default: until all have lost an answer. */
+  /** Whether a part of it lives on, and for how many requests the actors go on then. */
   readonly goOn?: number;
 }
 
 /** Lets actors work until the server dies under them. Answers how many requests there were. */
 export async function runUnderFire(target: Target, model: Model, random: Random): Promise<number> {
-  using connection = new Connection(target.url);
+  // What lives on must not be sent again what the dead may have carried out.
+  using connection = new Connection(target.url, { isKept: target.goOn === undefined });
   const killAt = 1 + random.below(REQUESTS_BEFORE_KILL);
   const delayMs = random.chance(0.5) ? random.below(KILL_DELAY_MAX_MS) : 0;
   const { promise: killed, resolve, reject } = Promise.withResolvers<void>();
