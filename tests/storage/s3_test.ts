@@ -153,6 +153,40 @@ Deno.test({
 });
 
 Deno.test({
+  name: "What is larger than the threshold is copied in parts, byte by byte the same (versitygw)",
+  ignore,
+  fn: async () => {
+    const prefix = `store-${++stores}/`;
+    const storage = await openS3(await server(), {
+      key_prefix: prefix,
+      multipart_copy_threshold: "12MiB",
+      multipart_copy_chunk_size: "6MiB",
+      multipart_copy_jobs: 3,
+    });
+    const whole = patterned(27 * MIB + 1, 5);
+    await storage.append("up", 0, bodyOf(whole));
+    assertEquals(await storage.move("up", "blob"), true);
+    assertEquals(await storage.move("blob", "moved"), true);
+    assertEquals(await contentOf(storage, "moved"), whole);
+    assertEquals(await storage.copy!("moved", "copied"), true);
+    assertEquals(await contentOf(storage, "copied"), whole);
+    assertEquals(await storage.list("", { limit: 10 }), ["copied", "moved"]);
+    assertEquals(await leftAside(prefix), []);
+  },
+});
+
+Deno.test({
+  name: "A store that is not there stops the start in time to say why",
+  ignore,
+  fn: async () => {
+    const s3 = { ...await server(), endpoint: "http://127.0.0.1:1" };
+    const startedAt = performance.now();
+    await assertRejects(() => startS3Plugin(s3), Error, "refused");
+    assert(performance.now() - startedAt < 9_000, "it took too long");
+  },
+});
+
+Deno.test({
   name: "A bucket that is not there stops the start, by name (versitygw)",
   ignore,
   fn: async () => {

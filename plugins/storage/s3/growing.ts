@@ -13,6 +13,8 @@ import {
   restSize,
 } from "./growth.ts";
 import { GrowthCache } from "./growth_cache.ts";
+import { PartBudget } from "./part_budget.ts";
+import { giveBack, takeSegment } from "./segments.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 type Upload = NonNullable<Growth["upload"]>;
@@ -40,12 +42,16 @@ const PARTS_OF_A_SIZE = 1_000;
 /** While parts of more bytes than this are on their way, nobody reads on before their own has arrived. */
 const READ_AHEAD_MAX = 32 * 1024 * 1024;
 
+/** What is smaller waits for nobody. */
+const SMALL_BYTES = 1024 * 1024;
+
 /** Objects that grow: see `growth.ts`. Keys are full ones. */
 export class GrowingObjects {
   readonly #bucket: Bucket;
   readonly #copies: Copies;
   readonly #settings: GrowingSettings;
   readonly #cache = new GrowthCache();
+  readonly #budget = new PartBudget();
   #underWay = 0;
 
   constructor(bucket: Bucket, copies: Copies, settings: GrowingSettings) {
@@ -93,6 +99,8 @@ export class GrowingObjects {
     before: ReadGrowth,
     { body, noteBytes }: { readonly body: Bytes; readonly noteBytes: number },
   ): Promise<number> {
+    // Buffers that it shares are used again once they were sent.
+    this.#cache.delete(key);
     const appending = new Appending(before.growth);
     const tail = new Tail(noteBytes);
     let failure: { readonly error: unknown } | undefined;
@@ -107,6 +115,8 @@ export class GrowingObjects {
     } catch (error) {
       await this.#takeBack(before.growth, appending.growth);
       throw error;
+    } finally {
+      appending.release?.();
     }
     const { base } = before.growth;
     if (base && !appending.growth.base && base.key !== key) await this.#bucket.delete(base.key);
@@ -158,10 +168,12 @@ export class GrowingObjects {
   async #add(key: string, appending: Appending, chunk: Chunk): Promise<void> {
     appending.take(chunk);
     const { rest } = appending.growth;
-    if (restSize(appending.growth) < this.#partSizeOf(appending.growth)) return;
+    const size = restSize({ rest });
+    if (size >= SMALL_BYTES) appending.release ??= await this.#budget.take();
+    if (size < this.#partSizeOf(appending.growth)) return;
     await appending.sent;
     const begun = await this.#begin(key, appending.growth);
-    appending.send({ ...begun, rest: [] }, this.#putPart(begun.upload!, rest));
+    appending.send({ ...begun, rest: [] }, this.#putPart(begun.upload!, rest), rest);
     if (this.#underWay > READ_AHEAD_MAX) await appending.sent;
   }
 
@@ -252,21 +264,46 @@ class Appending {
   /** Until the part that is being sent has arrived; its failure is what it fails with. */
   sent: Promise<void> = Promise.resolve();
 
+  /** Ends the turn of the part that is being collected, once it is large enough for that to matter. */
+  release: (() => void) | undefined;
+  /** The last of the rest, and how much of it is filled. */
+  #segment = new Uint8Array(0);
+  #filled = 0;
+
   constructor(growth: Growth) {
     this.growth = growth;
   }
 
+  /** Copies the chunk: the buffer that it lies in may be many times as long. */
   take(chunk: Chunk): void {
-    this.growth = { ...this.growth, rest: [...this.growth.rest, chunk] };
+    const rest = [...this.growth.rest];
+    for (let at = 0; at < chunk.byteLength;) {
+      if (this.#filled === this.#segment.byteLength) {
+        this.#segment = takeSegment();
+        this.#filled = 0;
+        rest.push(this.#segment);
+      }
+      const piece = chunk.subarray(at, at + this.#segment.byteLength - this.#filled);
+      this.#segment.set(piece, this.#filled);
+      this.#filled += piece.byteLength;
+      at += piece.byteLength;
+      rest[rest.length - 1] = this.#segment.subarray(0, this.#filled);
+    }
+    this.growth = { ...this.growth, rest };
   }
 
   /** The rest has become a part that is on its way. */
-  send(growth: Growth, part: Promise<Part>): void {
+  send(growth: Growth, part: Promise<Part>, rest: readonly Chunk[]): void {
     this.growth = growth;
+    this.#segment = new Uint8Array(0);
+    this.#filled = 0;
+    const { release } = this;
+    this.release = undefined;
     this.sent = part.then((sent) => {
       const upload = this.growth.upload!;
       this.growth = { ...this.growth, upload: { ...upload, parts: [...upload.parts, sent] } };
+      giveBack(rest);
     });
-    this.sent.catch(() => {});
+    this.sent.catch(() => {}).finally(release);
   }
 }

@@ -33,13 +33,14 @@ import { grownSize, NOTHING_GROWN } from "./growth.ts";
 import { listKeys } from "./listing.ts";
 import { probeConditions } from "./probe.ts";
 import { type RedirectRule, redirectRule } from "./redirects.ts";
-import { readSettings, type S3Options } from "./settings.ts";
+import { type Patience, readSettings, type S3Options } from "./settings.ts";
 import { sweepAside } from "./sweep.ts";
 import { createTransport } from "./transport.ts";
 
 const ASIDE = ":aside/";
 const PROBES = ":probe/";
 const MOVE_MS = 20_000;
+const START_MS_MAX = 4_000;
 const SWEEP_MS = 6 * 60 * 60_000;
 
 /** Opens the store in the bucket, and finds out what it can do. Fails where the bucket cannot be read and written. */
@@ -48,7 +49,8 @@ export const create: CreatePlugin<Storage, S3Options> = async (options) => {
   const { bucket: name, keyPrefix, copies, partSize, urlLifetimeMs } = settings;
   const mayRedirect = redirectRule(settings.redirects);
   const bucket = new Bucket(createTransport(settings), { name });
-  const conditions = await probeConditions(bucket, keyPrefix + PROBES);
+  const hasty = createTransport({ ...settings, patience: hurried(settings.patience) });
+  const conditions = await probeConditions(new Bucket(hasty, { name }), keyPrefix + PROBES);
   const copier = new Copies(bucket, copies);
   const asidePrefix = keyPrefix + ASIDE;
   const growing = new GrowingObjects(bucket, copier, { asidePrefix, partSize, conditions });
@@ -60,6 +62,15 @@ export const create: CreatePlugin<Storage, S3Options> = async (options) => {
     urlLifetimeMs,
   });
 };
+
+/** Whoever starts waits for what is wrong no longer than a plugin may take to start. */
+function hurried({ requestMs, stallMs, budgetMs }: Patience): Patience {
+  return {
+    requestMs: Math.min(requestMs, START_MS_MAX),
+    stallMs: Math.min(stallMs, START_MS_MAX),
+    budgetMs: Math.min(budgetMs, START_MS_MAX),
+  };
+}
 
 interface Parts {
   readonly bucket: Bucket;
