@@ -64,6 +64,21 @@ Deno.test("An upload of many chunks that goes from replica to replica is read ba
   assertEquals(await pushByTurns([..."another digest"]), 1);
 });
 
+Deno.test("Chunks that do not say where they begin go on where the upload ends, whichever replica takes them", async () => {
+  const { storage } = await noting();
+  const [one, other] = [
+    await createRegistry(storage, { openUploadsMax: 10 }),
+    await createRegistry(storage, { openUploadsMax: 10 }),
+  ];
+  const id = await one.uploads.create(NAME);
+  for (const [{ uploads }, chunk] of [[other, "ab"], [one, "cd"], [other, "ef"]] as const) {
+    assertEquals((await uploads.append(NAME, id, { body: new Blob([chunk]).stream() })).accepted, true);
+  }
+  const digest = digestBytes("sha256", new TextEncoder().encode("abcdefgh"));
+  const chunk = { body: new Blob(["gh"]).stream() };
+  assertEquals(await one.uploads.finish(NAME, id, { digest, chunk }), { accepted: true, size: 8 });
+});
+
 Deno.test("An upload is read back for a digest that nobody has foreseen", async () => {
   assertEquals(await pushByTurns(["hello"], "sha512"), 1);
 });

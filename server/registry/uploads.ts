@@ -190,9 +190,9 @@ export class Uploads {
   }
 
   async #append(name: RepositoryName, id: UploadId, { body, offset }: Chunk): Promise<ChunkAnswer> {
-    // Where all that there is has passed here, the store tells at the end whether that was so.
+    // A client that says where it goes on knows what other replicas have; the store holds the append to it.
     const passed = this.#hashers.passed(id);
-    const before = passed && passed.size === (offset ?? 0) ? passed : await this.#stat(name, id);
+    const before = passed && passed.size === offset ? passed : await this.#stat(name, id);
     if (offset !== undefined && offset !== before.size) return { accepted: false, size: before.size };
     const key = uploadKey(name, id);
     const hashing = await this.#hashers.at({ id, key }, before);
