@@ -107,11 +107,22 @@ export interface ListPage {
   readonly limit: number;
 }
 
-/** Where the core can reach an object's bytes by itself, so that they need not cross the wire. */
-export interface Location {
+/** A file with an object's bytes. */
+export interface LocatedFile {
   /** Absolute path of a regular file inside a directory that the plugin was granted. */
   readonly file: string;
 }
+
+/** A URL of an object's bytes. */
+export interface LocatedUrl {
+  /** At a host that the plugin was granted; for GET, whole or by `Range`, within the next seconds. */
+  readonly url: string;
+  /** A header: an answer that has it is not the object's bytes. */
+  readonly unless: string;
+}
+
+/** Where the core can reach an object's bytes by itself, so that they need not cross the wire. */
+export type Location = LocatedFile | LocatedUrl;
 
 /** What a store can and cannot do. */
 export interface StorageFeatures {
@@ -182,8 +193,8 @@ export interface Storage {
 
   /**
    * Where the bytes of `key` are, for reading or, `append`, for writing at the end; then the file exists already,
-   * created empty if need be. `undefined`: there is no such object, or its bytes are reached by the wire alone. A plugin
-   * without the method is never asked.
+   * created empty if need be. A URL is for reading, and may be one where nothing is. `undefined`: there is no such object, or
+   * its bytes are reached by the wire alone; for writing, those of all objects. A plugin without the method is never asked.
    */
   locate?(key: string, access: "read" | "append"): Promise<Location | undefined>;
 

@@ -4,7 +4,7 @@
 export type Properties = Readonly<Record<string, unknown>>;
 
 /** Longest text in an answer, in characters. */
-const TEXT_LENGTH_MAX = 4096;
+const TEXT_LENGTH_MAX = 8192;
 
 /** An object that is no list. */
 export function readRecord(value: unknown): Properties {

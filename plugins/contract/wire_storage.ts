@@ -1,4 +1,10 @@
-import { LIST_LIMIT_MAX, type STORAGE_METHODS, type StorageFeatures, VALUE_BYTES_MAX } from "./storage.ts";
+import {
+  LIST_LIMIT_MAX,
+  type Location,
+  type STORAGE_METHODS,
+  type StorageFeatures,
+  VALUE_BYTES_MAX,
+} from "./storage.ts";
 import type { WireMethod, WireMethods } from "./wire.ts";
 import {
   malformed,
@@ -46,7 +52,7 @@ export const STORAGE_WIRE: WireMethods & Readonly<Record<(typeof STORAGE_METHODS
   move: { patience: COPY_PATIENCE, read: readBoolean },
   delete: { patience: PATIENCE, read: readBoolean },
   list: { patience: PATIENCE, read: (answer) => readList(answer, readText, LIST_LIMIT_MAX) },
-  locate: { optional: true, read: orAbsent(({ file }) => ({ file: readText(file) })) },
+  locate: { optional: true, read: orAbsent(readLocation) },
   features: { optional: true, read: (answer) => readFeatures(readRecord(answer)) },
   copy: { optional: true, patience: COPY_PATIENCE, read: readBoolean },
   url: { optional: true, read: (answer) => answer === undefined ? undefined : readText(answer) },
@@ -54,6 +60,10 @@ export const STORAGE_WIRE: WireMethods & Readonly<Record<(typeof STORAGE_METHODS
 
 function orAbsent<T>(read: (answer: Properties) => T): (answer: unknown) => T | undefined {
   return (answer) => answer === undefined ? undefined : read(readRecord(answer));
+}
+
+function readLocation({ file, url, unless }: Properties): Location {
+  return url === undefined ? { file: readText(file) } : { url: readText(url), unless: readText(unless) };
 }
 
 function readFeatures({ shared, conditions, moveMs, notes }: Properties): StorageFeatures {

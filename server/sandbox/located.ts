@@ -2,6 +2,7 @@ import { PluginError } from "../../plugins/contract/error.ts";
 import type { ByteSpan, OpenedObject, Storage } from "../../plugins/contract/storage.ts";
 import { exactBytes } from "./exact_bytes.ts";
 import { appendFile, type LocatedOptions, openLocated, readFile } from "./located_file.ts";
+import { openUrl } from "./located_url.ts";
 
 /**
  * What the core gets of a storage plugin. It has no `locate`: where the plugin says where an object's bytes are, `open`
@@ -11,20 +12,25 @@ export function locatedStorage(remote: Storage, options: LocatedOptions): Storag
   const { locate, ...wired } = remote;
   const storage: Storage = { ...wired, open: (key, span) => openWired(wired, key, span) };
   if (!locate) return storage;
+  let appendsByWire = false;
   return {
     ...storage,
     async open(key, span) {
       const location = await locate(key, "read");
       if (!location) return await storage.open(key, span);
+      if ("url" in location) return await openUrl(location, span, options) ?? await storage.open(key, span);
       const file = openLocated(location, "read", options);
       return file && readFile(file, span);
     },
-    async append(key, offset, body) {
+    async append(key, offset, body, appended) {
+      if (appendsByWire) return await storage.append(key, offset, body, appended);
       try {
         // An object that is not there is made by `locate`; where that is a conflict it must not be.
         if (offset > 0 && !await storage.stat(key)) throw conflict(key, offset, 0);
         const location = await locate(key, "append");
-        if (!location) return await storage.append(key, offset, body);
+        appendsByWire = location === undefined;
+        if (!location) return await storage.append(key, offset, body, appended);
+        if (!("file" in location)) throw new PluginError("failed", `Cannot append to ${key} at a URL`);
         using file = openLocated(location, "write", options);
         if (!file) throw new PluginError("unavailable", `Cannot append to ${key}: its file is gone`);
         const { size } = file.statSync();

@@ -1,6 +1,6 @@
 import { isAbsolute } from "node:path";
 import { PluginError } from "../../plugins/contract/error.ts";
-import type { Bytes, ByteSpan, Location, OpenedObject } from "../../plugins/contract/storage.ts";
+import type { Bytes, ByteSpan, LocatedFile, OpenedObject } from "../../plugins/contract/storage.ts";
 import { isWithin, type PluginPermissions } from "./permissions.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
@@ -28,7 +28,7 @@ const APPEND_BYTES = 32 * 1024;
  * `undefined` where nothing is there. Anything else is a breach, of which the options are told.
  */
 export function openLocated(
-  { file: path }: Location,
+  { file: path }: LocatedFile,
   access: "read" | "write",
   options: LocatedOptions,
 ): Deno.FsFile | undefined {

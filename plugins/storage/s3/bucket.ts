@@ -1,7 +1,7 @@
 /** What the S3 API offers for objects, one function a request: what goes out, what came back, and what it means. */
 
 import { PluginError } from "../../contract/error.ts";
-import type { Bytes, ByteSpan, ObjectFacts } from "../../contract/storage.ts";
+import type { Bytes, ByteSpan, LocatedUrl, ObjectFacts } from "../../contract/storage.ts";
 import type { S3Answer, S3Request, Transport } from "./transport.ts";
 import { listOf, parseXml, textOf } from "./xml.ts";
 
@@ -41,6 +41,7 @@ export interface S3Delete {
 const GROWN = "x-amz-meta-sreg-grown";
 const NOTE = "x-amz-meta-sreg-note";
 const WRITE = "x-amz-meta-sreg-write";
+const LOCATED_MS = 60_000;
 const KEYS_MAX = 1_000;
 
 /** The objects of a bucket, by their full keys. */
@@ -163,7 +164,14 @@ export class Bucket {
   /** A URL at which anybody can read the object for a while. */
   url(key: string, options: { readonly lifetimeMs: number; readonly mediaType: string }): Promise<string> {
     const { lifetimeMs, mediaType } = options;
-    return this.#transport.url(key, { lifetimeMs, query: { "response-content-type": mediaType } });
+    const query = { "response-content-type": mediaType };
+    return this.#transport.url(key, { lifetimeMs, query, isPublic: true });
+  }
+
+  /** Where this server reads an object that does not grow. */
+  locate(key: string): Promise<LocatedUrl> {
+    const url = this.#transport.url(key, { lifetimeMs: LOCATED_MS, isPublic: false });
+    return url.then((url) => ({ url, unless: GROWN }));
   }
 
   /** Begins a multipart upload. Answers its id. */

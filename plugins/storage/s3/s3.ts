@@ -15,6 +15,7 @@ import {
   type ByteSpan,
   type DeleteCondition,
   type ListPage,
+  type Location,
   type MoveCondition,
   type ObjectFacts,
   type OpenedObject,
@@ -60,6 +61,7 @@ export const create: CreatePlugin<Storage, S3Options> = async (options) => {
     conditions,
     mayRedirect,
     urlLifetimeMs,
+    isPlain: settings.ca === undefined && settings.encryption.by !== "customer",
   });
 };
 
@@ -83,6 +85,8 @@ interface StorageSettings {
   readonly conditions: boolean;
   readonly mayRedirect: RedirectRule;
   readonly urlLifetimeMs: number;
+  /** Whether an object can be read with its URL alone. */
+  readonly isPlain: boolean;
 }
 
 class S3Storage implements Storage {
@@ -211,6 +215,12 @@ class S3Storage implements Storage {
 
   list(prefix: string, { after, limit }: ListPage): Promise<string[]> {
     return listKeys(this.#bucket, { root: this.#settings.keyPrefix, prefix, after, limit });
+  }
+
+  /** What the server reads by itself it reads as anybody would: with no certificates or keys of its own. */
+  async locate(key: string, access: "read" | "append"): Promise<Location | undefined> {
+    if (access === "append" || !this.#settings.isPlain) return undefined;
+    return await this.#bucket.locate(this.#full(key));
   }
 
   async url(key: string, { client, mediaType }: UrlRequest): Promise<string | undefined> {

@@ -104,9 +104,15 @@ export class Transport {
   /** A signed URL for GET of the object. */
   async url(
     key: string,
-    options: { readonly lifetimeMs: number; readonly query?: Readonly<Record<string, string>> },
+    options: {
+      readonly lifetimeMs: number;
+      readonly query?: Readonly<Record<string, string>>;
+      /** Whether clients are to read there; else this server. */
+      readonly isPublic: boolean;
+    },
   ): Promise<string> {
-    const { publicEndpoint: endpoint, region } = this.#settings;
+    const { region } = this.#settings;
+    const endpoint = options.isPublic ? this.#settings.publicEndpoint : this.#settings.endpoint;
     const url = addressOf({ ...this.#settings, endpoint }, { key, query: options.query ?? {} });
     const credentials = await this.#credentials.get().catch((error: unknown) => {
       if (!(error instanceof LostExchange)) throw error;
