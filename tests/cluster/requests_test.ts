@@ -7,7 +7,8 @@ import { CAN_CLUSTER, CLUSTER_PROGRAMS, type RunningCluster, startCluster } from
 const LAYERS = [1, 4, 10];
 const LAYER_BYTES = 20_000;
 const PULL_MAX = 2;
-const pushMax = (layers: number) => 4 * layers + 8;
+/** Each request of a push at another replica, so that none has seen what the one before has done. */
+const pushMax = (layers: number) => 15 * layers + 32;
 
 /** What is read and written in batches, whatever clients do. */
 const BACKGROUND = /^[^/]+\/(?:access|audit|jobs|pulls)\//;

@@ -124,7 +124,8 @@ export class Bucket {
     const answer = await this.#send({ method: "PUT", key: to, headers: this.#sourceHeaders(from) });
     if (answer.status === 404) {
       await answer.body.cancel();
-      return false;
+      // A try whose answer was lost may have copied it before it went.
+      return answer.isRepeated && await this.head(to) !== undefined;
     }
     await requireDone(answer, `copy ${from} to`, to);
     return true;

@@ -178,14 +178,9 @@ class S3Storage implements Storage {
 
   async move(from: string, to: string, { ifSize }: MoveCondition = {}): Promise<boolean> {
     const [source, target] = [this.#full(from), this.#full(to)];
-    const known = ifSize === undefined ? undefined : this.#growing.recall(source, ifSize);
-    if (known) return await this.#moveGrown(source, target, known);
+    if (ifSize !== undefined) return await this.#moveSized(source, target, ifSize);
     const facts = await this.#bucket.head(source);
     if (!facts) return false;
-    const size = facts.grown ?? facts.size;
-    if (ifSize !== undefined && ifSize !== size) {
-      throw new PluginError("conflict", `Cannot move ${from}: it has ${size} bytes, not ${ifSize}`);
-    }
     if (facts.grown !== undefined) {
       return await this.#moveGrown(source, target, await this.#requireGrown(source, facts));
     }
@@ -245,6 +240,15 @@ class S3Storage implements Storage {
   async #openGrown(full: string, facts: S3Facts, span: ByteSpan): Promise<OpenedObject> {
     const read = await this.#requireGrown(full, facts);
     return { ...factsOf(facts), body: await this.#growing.open(full, read, span) };
+  }
+
+  /** Of an object that is known to have been appended to: one read tells its size, and what it consists of. */
+  async #moveSized(source: string, target: string, size: number): Promise<boolean> {
+    const read = this.#growing.recall(source, size) ?? await this.#growing.read(source);
+    if (!read) return false;
+    const found = grownSize(read.growth);
+    if (found === size) return await this.#moveGrown(source, target, read);
+    throw new PluginError("conflict", `Cannot move ${source}: it has ${found} bytes, not ${size}`);
   }
 
   async #moveGrown(source: string, target: string, read: ReadGrowth): Promise<boolean> {
