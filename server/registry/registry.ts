@@ -59,12 +59,13 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const links = new Links(storage, due);
   const { shared, moveMs, notes } = await storage.features?.() ?? { shared: false, moveMs: 0, notes: false };
   const asides = new Asides(storage, { moveMs });
-  const blobs = new Blobs(storage, { links, due, asides, facts: new FactsCache(options.cache), shared });
+  const facts = new FactsCache(options.cache);
+  const blobs = new Blobs(storage, { links, due, asides, facts, shared });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });
   const catalog = new Catalog(storage, tags);
-  const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax, notes });
+  const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax, notes, facts });
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
   const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, due, changes });
   await manifests.recover();

@@ -9,6 +9,7 @@ import { unlessConflict } from "./conditions.ts";
 import { digestBytes } from "./hash.ts";
 import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
+import type { FactsCache } from "./facts_cache.ts";
 import { listUploads, type OpenUpload, type UploadFilter } from "./upload_list.ts";
 import { setYoungest, UploadHashes } from "./upload_hashes.ts";
 import { UploadQuota } from "./upload_quota.ts";
@@ -57,6 +58,7 @@ export class Uploads {
   readonly #storage: Storage;
   readonly #blobs: Blobs;
   readonly #quota: UploadQuota;
+  readonly #facts: FactsCache;
   readonly #mutex = new KeyedMutex();
   readonly #hashers: UploadHashes;
   /** Uploads that ended as a blob, so that a client whose 201 was lost may ask again. */
@@ -66,8 +68,13 @@ export class Uploads {
   constructor(
     storage: Storage,
     blobs: Blobs,
-    { openMax, notes }: { readonly openMax: number; readonly notes: boolean },
+    { openMax, notes, facts }: {
+      readonly openMax: number;
+      readonly notes: boolean;
+      readonly facts: FactsCache;
+    },
   ) {
+    this.#facts = facts;
     this.#storage = storage;
     this.#blobs = blobs;
     this.#hashers = new UploadHashes(storage, { notes });
@@ -107,9 +114,8 @@ export class Uploads {
    */
   finish(name: RepositoryName, id: UploadId, { digest, chunk }: UploadEnd): Promise<ChunkAnswer> {
     return this.#mutex.run(id, async () => {
-      if (this.#finished.get(id) === digest && await this.#blobs.has(name, digest)) {
-        return { accepted: true, size: 0 };
-      }
+      const end = this.#finished.get(id) ?? await this.#facts.end(id);
+      if (end === digest && await this.#blobs.has(name, digest)) return { accepted: true, size: 0 };
       const announcedAtMs = performance.now();
       // The announcement must be there before the link; that it is made meanwhile costs no time.
       const [answer] = await whole([
@@ -125,6 +131,7 @@ export class Uploads {
       if (!isTaken) throw unknownUpload();
       this.#quota.release(name);
       setYoungest(this.#finished, id, digest, FINISHED_MAX);
+      await this.#facts.keepEnd(id, digest);
       return answer;
     });
   }

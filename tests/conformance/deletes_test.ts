@@ -1,4 +1,4 @@
-import { assertEquals } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import {
   contentOf,
   descriptorOf,
@@ -7,6 +7,7 @@ import {
   OCI_MANIFEST,
   startForTests,
 } from "../support/client.ts";
+import { startsElse } from "../support/registry.ts";
 
 const registry = await startForTests();
 
@@ -93,5 +94,8 @@ Deno.test("Of two who delete the same at once, one is told that it is gone", asy
   const remove = () => registry.send("DELETE", `/v2/raced/manifests/${image.digest}`);
   const answers = await Promise.all(Array.from({ length: 8 }, remove));
   const statuses = answers.map(({ status }) => status).sort();
-  assertEquals(statuses, [202, ...Array(7).fill(404)]);
+  const gone = statuses.filter((status) => status === 404).length;
+  assertEquals(statuses, [...Array(8 - gone).fill(202), ...Array(gone).fill(404)]);
+  // Stores whose deletions are two steps may tell more than one of several servers so.
+  assert(startsElse() || gone === 7, `${8 - gone} were told that they deleted it`);
 });

@@ -51,6 +51,8 @@ const PASSING_CODES = [
   "ConditionalRequestConflict",
   "RequestTimeout",
   "SlowDown",
+  // A store on a file system: the folder was being removed because it was empty.
+  "ExistingObjectIsDirectory",
   // The body did not arrive as it was sent.
   "BadDigest",
   "IncompleteBody",

@@ -35,7 +35,7 @@ export function signHeaders(
   { body, ...facts }: SigningFacts & { readonly body: readonly Uint8Array[] },
 ): HttpRequest {
   const { accessKeyId, sessionToken } = facts.credentials;
-  const payload = url.protocol === "https:" && body.length > 0 ? UNSIGNED : digest(...body);
+  const payload = digest(...body);
   const signed = {
     ...headers,
     "x-amz-content-sha256": payload,

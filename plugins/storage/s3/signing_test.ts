@@ -55,11 +55,10 @@ Deno.test("signHeaders() signs a body's digest over plain HTTP, and leaves it to
     const signed = signHeaders({ method: "PUT", url: new URL(url), headers: {} }, { ...FACTS, body });
     return signed.headers["x-amz-content-sha256"];
   };
-  assertEquals(
-    digestAt("http://s3.example/a"),
-    "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072",
-  );
-  assertEquals(digestAt("https://s3.example/a"), "UNSIGNED-PAYLOAD");
+  // A store may keep half of a body that nobody has signed.
+  for (const url of ["http://s3.example/a", "https://s3.example/a"]) {
+    assertEquals(digestAt(url), "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072");
+  }
 });
 
 Deno.test("a session's token is signed with what it is sent with", () => {
