@@ -1,7 +1,7 @@
 import { PluginError } from "../../plugins/contract/error.ts";
 import type { ByteSpan, OpenedObject, Storage } from "../../plugins/contract/storage.ts";
 import { exactBytes } from "./exact_bytes.ts";
-import { appendFile, type LocatedOptions, openLocated, readFile } from "./located_file.ts";
+import { appendFile, claimFile, type LocatedOptions, openLocated, readFile } from "./located_file.ts";
 import { openUrl } from "./located_url.ts";
 
 /**
@@ -33,6 +33,9 @@ export function locatedStorage(remote: Storage, options: LocatedOptions): Storag
         if (!("file" in location)) throw new PluginError("failed", `Cannot append to ${key} at a URL`);
         using file = openLocated(location, "write", options);
         if (!file) throw new PluginError("unavailable", `Cannot append to ${key}: its file is gone`);
+        if (!claimFile(file, location)) {
+          throw new PluginError("conflict", `Cannot append to ${key}: another process does, or has moved it`);
+        }
         const { size } = file.statSync();
         if (size !== offset) throw conflict(key, offset, size);
         return await appendFile(file, offset, body);

@@ -65,6 +65,21 @@ function isSame(
   return ino === facts.ino && dev === facts.dev && Deno.realPathSync(path) === real;
 }
 
+/**
+ * Locks a file that is to be written until it is closed. Answers `false` where another process has locked it, or has moved
+ * it while it was opened: what is written now would come to whatever it has become.
+ */
+export function claimFile(file: Deno.FsFile, { file: path }: LocatedFile): boolean {
+  if (!file.tryLockSync(true)) return false;
+  try {
+    const [there, here] = [Deno.statSync(path), file.statSync()];
+    return there.ino === here.ino && there.dev === here.dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw asPluginError(error, `Cannot open ${path}`);
+  }
+}
+
 function breach(path: string, { onBreach }: LocatedOptions): PluginError {
   const reason = `located an object where it may not go: ${path}`;
   onBreach(reason);

@@ -1,5 +1,7 @@
 import { create } from "../../plugins/storage/fs/fs.ts";
-import { assertEquals } from "../support/assert.ts";
+import { type Bytes, type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
+import { locatedStorage } from "../../server/sandbox/located.ts";
+import { assertEquals, assertRejects } from "../support/assert.ts";
 import { makeFolder } from "./folders.ts";
 import { readCounter } from "./shared_folder.ts";
 
@@ -32,5 +34,36 @@ Deno.test("a change of one process is seen by another at once, however shortly a
     assertEquals((await ours.list("a/", { limit: 1_000 })).length, 2 * round + 2);
     await theirs.put("value", Uint8Array.of(round));
     assertEquals((await ours.get("value"))?.bytes, Uint8Array.of(round));
+  }
+});
+
+function bound(storage: Storage): Storage {
+  const methods = [...STORAGE_VERBS, "locate"] as const;
+  return Object.fromEntries(
+    methods.map((name) => [name, storage[name]!.bind(storage)]),
+  ) as unknown as Storage;
+}
+
+Deno.test("what one process still appends to, no other can move or append to: nothing comes to a blob that was not hashed", async () => {
+  await using folder = await makeFolder();
+  const root = folder.path;
+  const located = { permissions: { read: [root], write: [root] }, onBreach: () => {} };
+  for (const isLocated of [false, true]) {
+    const open = async () => {
+      const storage = await create({ root_dir: root });
+      return isLocated ? locatedStorage(bound(storage), located) : storage;
+    };
+    const [ours, theirs] = [await open(), await open()];
+    await ours.append("up", 0, new Blob(["hello"]).stream());
+    const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>>();
+    const writer = writable.getWriter();
+    const appending = theirs.append("up", 5, readable as Bytes);
+    await writer.write(new TextEncoder().encode(", world"));
+    await assertRejects(() => ours.move("up", "blob", { ifSize: 12 }), Error, "growing");
+    await assertRejects(() => ours.append("up", 12, new Blob(["!"]).stream()), Error, "Cannot append");
+    await writer.close();
+    assertEquals(await appending, { size: 12 });
+    assertEquals(await ours.move("up", "blob", { ifSize: 12 }), true);
+    assertEquals(await theirs.delete("blob"), true);
   }
 });

@@ -133,9 +133,7 @@ class FsStorage implements Storage {
       const left = this.#tree.alone(() => {
         const info = this.#tree.stat(from);
         if (!info) return undefined;
-        if (ifSize !== undefined && info.size !== ifSize) {
-          throw new PluginError("conflict", `Cannot move ${from}: it has ${info.size} bytes, not ${ifSize}`);
-        }
+        using _claimed = ifSize === undefined ? undefined : claim(source, { from, info, ifSize });
         return this.#tree.move(from, to, () => Deno.renameSync(source, target));
       });
       if (left === undefined) return false;
@@ -251,8 +249,25 @@ class FsStorage implements Storage {
       throw new PluginError("conflict", `Cannot append to ${key}: it has ${size} bytes, not ${offset}`);
     }
     if (!info) this.#tree.alone(() => this.#createEmpty(key));
-    return Deno.openSync(this.#paths.file(key), { append: true });
+    const file = Deno.openSync(this.#paths.file(key), { append: true });
+    if (file.tryLockSync(true)) return file;
+    file.close();
+    throw new PluginError("conflict", `Cannot append to ${key}: another does`);
   }
+}
+
+/** Locks a file that is to be moved, if it is so long, and nobody appends to it: they would go on with what it becomes. */
+function claim(
+  path: string,
+  { from, info, ifSize }: { readonly from: string; readonly info: Deno.FileInfo; readonly ifSize: number },
+): Deno.FsFile {
+  if (info.size !== ifSize) {
+    throw new PluginError("conflict", `Cannot move ${from}: it has ${info.size} bytes, not ${ifSize}`);
+  }
+  const file = Deno.openSync(path, { write: true });
+  if (file.tryLockSync(true)) return file;
+  file.close();
+  throw new PluginError("conflict", `Cannot move ${from}: it is growing`);
 }
 
 function facts({ size, mtime }: Deno.FileInfo): ObjectFacts {
