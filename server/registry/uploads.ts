@@ -88,7 +88,7 @@ export class Uploads {
   ): Promise<UploadId> {
     await this.#quota.claim(name);
     const id = createUploadId(ownerMark(owner));
-    await this.#storage.put(uploadKey(name, id), NOTHING, { ifAbsent: true, lasting: false });
+    await this.#storage.put(uploadKey(name, id), NOTHING, { lasting: false });
     this.#hashers.begin(id, algorithm);
     return id;
   }
