@@ -33,6 +33,8 @@ export interface ClusterOptions extends Pick<RegistryOptions, "args" | "env"> {
   readonly config?: string;
   /** More of its table `[storage.s3]`: lines. */
   readonly storage?: string;
+  /** More of its table `[lock_store.redis]`: lines. */
+  readonly locks?: string;
   /** What they share; default: one of their own, which ends with the cluster. Clusters on one ground do not meet. */
   readonly ground?: Ground;
   /** Whether there are proxies between the replicas and what they share; default: no. */
@@ -89,7 +91,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Runnin
   const ground = options.ground ?? stack.use(await startGround());
   const links = options.withFaults ? stack.use(linksTo(ground)) : undefined;
   const prefix = `cluster-${Deno.pid}-${++prefixes}/`;
-  const shared = sharedConfig(ground, { prefix, links, storage: options.storage ?? "" });
+  const shared = sharedConfig(ground, {
+    prefix,
+    links,
+    storage: options.storage ?? "",
+    locks: options.locks ?? "",
+  });
   const config = (options.config ?? "") + shared;
   const replicas = new Replicas({ config, args: options.args ?? [], env: options.env ?? {} });
   stack.use(replicas);
@@ -169,10 +176,11 @@ function linksTo({ s3, redis }: Ground): Links {
 /** What is common to the configuration files of replicas: that their store is below a prefix of a ground. */
 export function sharedConfig(
   ground: Ground,
-  { prefix, links, storage = "" }: {
+  { prefix, links, storage = "", locks = "" }: {
     readonly prefix: string;
     readonly links?: Links | undefined;
     readonly storage?: string;
+    readonly locks?: string;
   },
 ): string {
   const s3 = { ...ground.s3, ...(links && { endpoint: links.store.endpoint }) };
@@ -181,7 +189,7 @@ export function sharedConfig(
   return `
 ${s3Toml(s3, prefix)}${storage}
 [lock_store.redis]
-${redis}
+${redis}${locks}
 [cache_store.redis]
 ${redis}`;
 }

@@ -40,10 +40,10 @@ export interface ReadGrowth {
 /** After so many parts the next ones are twice as long: 10,000 of them are all that there can be. */
 const PARTS_OF_A_SIZE = 1_000;
 /** While parts of more bytes than this are on their way, nobody reads on before their own has arrived. */
-const READ_AHEAD_MAX = 32 * 1024 * 1024;
+const READ_AHEAD_MAX = 16 * 1024 * 1024;
 
 /** What is smaller waits for nobody. */
-const SMALL_BYTES = 1024 * 1024;
+const SMALL_BYTES = 512 * 1024;
 
 /** Objects that grow: see `growth.ts`. Keys are full ones. */
 export class GrowingObjects {

@@ -1,5 +1,5 @@
 /** Parts that are collected at once. */
-const PARTS_MAX = 24;
+const PARTS_MAX = 12;
 /** Whoever has waited so long collects all the same: those before may be slow for ever. */
 const WAIT_MS_MAX = 2_000;
 
