@@ -47,7 +47,7 @@ export async function startStores(
   try {
     const storage = await start("storage", storageConfig);
     const features = await storage.features?.() ?? OWN;
-    warn(features, { lockStore, log });
+    warn(features, { lockStore, cacheStore, log });
     const lock = features.conditions && lockStore.name === IN_MEMORY
       ? undefined
       : await start("lock", lockStore);
@@ -67,13 +67,20 @@ export async function startStores(
   }
 }
 
-/** A cache in memory is no reason to warn: what is in it needs no invalidation, so servers differ by what they need to ask for only. */
+/** Says what a server is alone with, though others can use its store. */
 function warn(
   { shared, conditions }: StorageFeatures,
-  { lockStore, log }: { readonly lockStore: Config["lockStore"]; readonly log: Log },
+  { lockStore, cacheStore, log }: Pick<Config, "lockStore" | "cacheStore"> & { readonly log: Log },
 ): void {
-  if (!shared || conditions || lockStore.name !== IN_MEMORY) return;
-  log.warn(
-    "The store has no conditional writes, and locks are in memory: run this one server only, or set [lock_store.redis] for all",
-  );
+  if (!shared) return;
+  if (!conditions && lockStore.name === IN_MEMORY) {
+    log.warn(
+      "The store has no conditional writes, and locks are in memory: run this one server only, or set [lock_store.redis] for all",
+    );
+  }
+  if (cacheStore.name === IN_MEMORY) {
+    log.warn(
+      "The store can be shared, and the cache is in memory: several servers count failed sign-ins each for itself; set [cache_store.redis] for all",
+    );
+  }
 }
