@@ -57,11 +57,10 @@ export class Client implements Disposable {
     return troubles;
   }
 
-  /** Pushes an image under a new tag, however often it must come again. */
-  async push(layerBytes: number = LAYER_BYTES): Promise<Image> {
+  /** Pushes an image under a new tag, or another one, however often it must come again. */
+  async push(layerBytes: number = LAYER_BYTES, tag = `v${++this.#tags}`): Promise<Image> {
     const blobs = [await this.pushBlob(CONFIG_BYTES), await this.pushBlob(layerBytes)];
-    const tag = `v${++this.#tags}`;
-    const manifest = this.#manifestOf(blobs, tag);
+    const manifest = this.#manifestOf(blobs, `${tag} ${blobs[0]}`);
     const { digest, present, bytes } = manifest;
     const writes = [present.begin(true), this.#repository.tag(tag).begin(digest)];
     const sent = { headers: { "content-type": OCI_MANIFEST }, body: bytes };
@@ -72,10 +71,19 @@ export class Client implements Disposable {
 
   /** Pushes a blob in the chunks that it takes. Answers its digest. */
   async pushBlob(length: number): Promise<string> {
-    const { bytes } = randomContent(length);
-    const digest = this.model.addContent(bytes);
-    while (!await this.#upload(bytes, digest));
+    const digest = this.model.addContent(randomContent(length).bytes);
+    await this.pushAgain(digest);
     return digest;
+  }
+
+  /** Pushes a blob that has been here before. */
+  async pushAgain(digest: string): Promise<void> {
+    while (!await this.#upload(this.#bytes(digest), digest));
+  }
+
+  /** From now on nobody needs the blob, which no manifest names: it may be collected. */
+  letGo(digest: string): void {
+    this.#repository.blob(digest).begin(false).conclude();
   }
 
   /** Deletes a tag; answers the status at last: 404 where a deletion whose answer was lost was carried out. */
@@ -198,13 +206,13 @@ export class Client implements Disposable {
     return last === "0" ? 0 : Number(last) + 1;
   }
 
-  #manifestOf(blobs: readonly string[], tag: string): ManifestModel {
+  #manifestOf(blobs: readonly string[], title: string): ManifestModel {
     const [config, ...layers] = blobs.map((digest) => ({
       mediaType: "application/octet-stream",
       digest,
       size: this.#bytes(digest).length,
     }));
-    const document = { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers, annotations: { tag } };
+    const document = { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers, annotations: { title } };
     const bytes = new TextEncoder().encode(JSON.stringify(document));
     const manifest = {
       digest: digestOf(bytes),

@@ -15,9 +15,6 @@ import { Client, type Trouble } from "./client.ts";
 /** How long a registry of these tests waits for its store: for an answer, and with all tries. */
 export const PATIENCE = { requestMs: 1_000, budgetMs: 2_000 } as const;
 
-/** `[storage.s3]` of that. */
-const IMPATIENT = `request_timeout = "1s"\nstall_timeout = "1s"\n`;
-
 const PAGE = Deno.readTextFileSync(`${ROOT}docs/reliability.md`);
 const QUIET = `[log]\nlevel = "warn"\n`;
 const LEFT_MS_MAX = 15_000;
@@ -32,18 +29,21 @@ export interface Scene extends AsyncDisposable {
 export interface SceneOptions extends ClusterOptions {
   /** `retry_budget`. */
   readonly retryBudget?: string;
+  /** `request_timeout`. */
+  readonly requestTimeout?: string;
 }
 
 /** Starts replicas with proxies before all that they share, and a client of the first of them; default: one. */
 export async function startScene(
-  { config = "", storage = "", retryBudget = "2s", ...options }: SceneOptions = {},
+  { config = "", storage = "", retryBudget = "2s", requestTimeout = "1s", ...options }: SceneOptions = {},
 ): Promise<Scene> {
   const cluster = await startCluster({
     replicas: 1,
     withFaults: true,
     ...options,
     config: QUIET + config,
-    storage: `${IMPATIENT}retry_budget = "${retryBudget}"\n${storage}`,
+    storage:
+      `request_timeout = "${requestTimeout}"\nstall_timeout = "1s"\nretry_budget = "${retryBudget}"\n${storage}`,
   });
   const client = new Client(cluster.replica(0).url);
   const dispose = async () => {

@@ -196,6 +196,7 @@ class S3Storage implements Storage {
 
   async delete(key: string, { ifMatch, withinMs }: DeleteCondition = {}): Promise<boolean> {
     const full = this.#full(key);
+    const leftMs = countDown(withinMs);
     for (;;) {
       const facts = await this.#bucket.head(full);
       if (!facts) return false;
@@ -204,7 +205,7 @@ class S3Storage implements Storage {
       }
       const read = facts.grown === undefined ? undefined : await this.#growing.read(full, facts.etag);
       if (read) await this.#growing.discard(full, read.growth);
-      if (await this.#remove(full, { etag: facts.etag, withinMs })) return true;
+      if (await this.#remove(full, { etag: facts.etag, withinMs: leftMs() })) return true;
     }
   }
 
@@ -285,12 +286,19 @@ class S3Storage implements Storage {
   /** For stores that hold nobody to conditions: whoever asks holds a lock. */
   async #putChecked(key: string, bytes: Uint8Array<ArrayBuffer>, condition: PutCondition) {
     const { ifAbsent, ifMatch, withinMs } = condition;
+    const leftMs = countDown(withinMs);
     if (ifAbsent || ifMatch !== undefined) {
       const facts = await this.#bucket.head(this.#full(key));
       if (ifAbsent ? facts : facts?.etag !== ifMatch) return undefined;
     }
-    return await this.#bucket.put(this.#full(key), [bytes], { withinMs });
+    return await this.#bucket.put(this.#full(key), [bytes], { withinMs: leftMs() });
   }
+}
+
+/** What is left at each moment of a time that begins now. */
+function countDown(withinMs: number | undefined): () => number | undefined {
+  const untilMs = withinMs === undefined ? undefined : performance.now() + withinMs;
+  return () => untilMs === undefined ? undefined : untilMs - performance.now();
 }
 
 function factsOf({ size, grown, modifiedAtMs, note }: S3Facts): ObjectFacts {
