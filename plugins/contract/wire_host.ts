@@ -162,7 +162,7 @@ export class WireHost {
     call.outlet = new Outlet(args[beside] as Bytes, {
       post,
       id,
-      waits: (waiting) => call.dueAtMs = waiting ? performance.now() + this.#patience(call.method) : Infinity,
+      waits: (waiting) => call.dueAtMs = this.#dueAtMs(call.method, waiting),
     });
   }
 
@@ -170,8 +170,8 @@ export class WireHost {
     return this.#options.limits.callMs * patience;
   }
 
-  #dueAtMs(waiting: boolean): number {
-    return waiting ? performance.now() + this.#options.limits.callMs : Infinity;
+  #dueAtMs(method: WireMethod, waiting: boolean): number {
+    return waiting ? performance.now() + this.#patience(method) : Infinity;
   }
 
   #receive(frame: unknown): void {
@@ -223,17 +223,18 @@ export class WireHost {
   }
 
   /** The answer as the plugin gave it, with what crossed beside it. */
-  #assemble(id: number, { bytesAnswer, streamAnswer }: WireMethod, body: unknown, bytes?: Chunk): unknown {
+  #assemble(id: number, method: WireMethod, body: unknown, bytes?: Chunk): unknown {
+    const { bytesAnswer, streamAnswer } = method;
     if (typeof body !== "object" || body === null) return body;
     if (bytesAnswer !== undefined) return { ...body, [bytesAnswer]: bytes };
-    return streamAnswer === undefined ? body : { ...body, [streamAnswer]: this.#openInlet(id) };
+    return streamAnswer === undefined ? body : { ...body, [streamAnswer]: this.#openInlet(id, method) };
   }
 
-  #openInlet(id: number): Bytes {
+  #openInlet(id: number, method: WireMethod): Bytes {
     const inlet = new Inlet({
       post: this.#channel.post,
       id,
-      waits: (waiting) => open.dueAtMs = this.#dueAtMs(waiting),
+      waits: (waiting) => open.dueAtMs = this.#dueAtMs(method, waiting),
       done: () => this.#inlets.delete(id),
     });
     const open: OpenInlet = { inlet, dueAtMs: Infinity };

@@ -67,7 +67,7 @@ const UPLOADS = table({
   }),
   open_max: defaulted(integer({ min: 1, max: 1_000_000 }), {
     to: 1000n,
-    doc: "Uploads that may be under way in one repository.",
+    doc: "Uploads that may be under way in one repository. Each of several replicas counts its own.",
   }),
   stall_timeout: defaulted(duration({ min: "100ms", max: "1h" }), {
     to: "60s",
