@@ -61,10 +61,10 @@ const TAGS = [
 
 const before = await listContent();
 
-/** What is in the store, but for the audit log, where what is refused is noted. */
+/** What is in the store, but for the audit log, where what is refused is noted, and what is just being written. */
 async function listContent(): Promise<string[]> {
   const tree = await treeOf(registry.dataDir);
-  return tree.filter((line) => !line.includes("/data/audit/"));
+  return tree.filter((line) => !/\/data\/(?:audit|%temp)\//.test(line));
 }
 
 /** Sends the request, and fails unless it is refused as the client's mistake and changes nothing. */
