@@ -128,13 +128,22 @@ export class Uploads {
       if (performance.now() - announcedAtMs > ANNOUNCED_MS) await this.#blobs.announce(name, digest);
       const upload = { key: uploadKey(name, id), size: answer.size };
       const isTaken = await this.#blobs.take(name, digest, upload);
-      if (isTaken === undefined) return { accepted: false, size: await this.size(name, id) };
-      if (!isTaken) throw unknownUpload();
+      if (isTaken === undefined && !await this.#endsAsIs(name, id, digest)) {
+        return { accepted: false, size: await this.size(name, id) };
+      }
+      if (isTaken === false) throw unknownUpload();
       this.#quota.release(name);
       setYoungest(this.#finished, id, digest, FINISHED_MAX);
       await this.#facts.keepEnd(id, digest);
       return answer;
     });
+  }
+
+  /** What could not be moved may have been by a try that was cut short, or by another replica. Then only the rest is forgotten. */
+  async #endsAsIs(name: RepositoryName, id: UploadId, digest: Digest): Promise<boolean> {
+    const isThere = await this.#blobs.has(name, digest);
+    if (isThere) await this.#forget(uploadKey(name, id));
+    return isThere;
   }
 
   async #complete(

@@ -97,5 +97,5 @@ Deno.test("openUrl() fails in the middle of a body that breaks off", async () =>
       { headers: { "Content-Length": "12", "Last-Modified": DATE } },
     )
   );
-  await assertRejects(() => open(site), Error, "broke off");
+  await assertRejects(() => open(site), Error);
 });

@@ -3,7 +3,7 @@
 import { PluginError } from "../../contract/error.ts";
 import type { Bytes, ByteSpan, LocatedUrl, ObjectFacts } from "../../contract/storage.ts";
 import type { S3Answer, S3Request, Transport } from "./transport.ts";
-import { listOf, parseXml, textOf } from "./xml.ts";
+import { keysOf, listOf, parseXml, textOf } from "./xml.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
@@ -146,12 +146,12 @@ export class Bucket {
       },
     });
     require(answer, "list", prefix);
-    const page = parseXml(await answer.text());
-    const isTruncated = textOf(page, "IsTruncated");
-    if (!page || (isTruncated !== "true" && isTruncated !== "false")) {
+    const body = await answer.text();
+    const isTruncated = /<IsTruncated>(true|false)<\/IsTruncated>/.exec(body)?.[1];
+    if (isTruncated === undefined) {
       throw new PluginError("unavailable", `Cannot list ${prefix}: the store's answer is no list`);
     }
-    const keys = listOf(page, "Contents").map((entry) => textOf(entry, "Key") ?? "");
+    const keys = keysOf(body);
     const more = isTruncated === "true";
     if (more && keys.length === 0) {
       throw new PluginError(
