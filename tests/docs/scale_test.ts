@@ -60,14 +60,16 @@ function readJson(kind: string): unknown {
   return JSON.parse(block![1]!);
 }
 
-Deno.test("docs/scale.md links every file of docs/scale, and has a place for sizes", async () => {
+Deno.test("docs/scale.md links every file of docs/scale, and says how to size it", async () => {
   const files = (await Array.fromAsync(Deno.readDir(SCALE))).map(({ name }) => name).sort();
   const linked = [...PAGE.matchAll(/^\| \[scale\/([^\]]+)\]\(scale\/([^)]+)\)/gm)].map(([, text, to]) => {
     assertEquals(text, to);
     return text;
   });
   assertEquals(linked.sort(), files);
-  assertMatch(PAGE, /^<!-- sizing -->$/m);
+  for (const replicas of [1, 2, 3]) {
+    assertMatch(PAGE, new RegExp(`^\\| +${replicas} \\|(?: +\\d+ \\|){4}$`, "m"));
+  }
 });
 
 Deno.test("docs/scale/sreg.toml and store.toml are one configuration, of replicas that others reach", async () => {
