@@ -64,11 +64,6 @@ export class Blobs {
     return found;
   }
 
-  /** Whether the repository has a link to the blob, which is not condemned then. Its bytes were there when they were looked for. */
-  isLinked(name: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.#links.rely(name, digest);
-  }
-
   /** Whether the repository has the blob, or had it a moment ago: for whoever looks once more before it counts. */
   async hadLately(name: RepositoryName, digest: Digest): Promise<boolean> {
     return this.#shared && this.#seen.has(name, digest) || await this.has(name, digest);

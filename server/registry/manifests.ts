@@ -289,8 +289,8 @@ export class Manifests {
   }
 
   /**
-   * Something that the manifest refers to and the repository lacks. What it has is not about to go then. `again`: once the
-   * manifest is there, and what it refers to was looked for before; only what was taken away since may be missing.
+   * Something that the manifest refers to and the repository lacks. What it has is not about to go then. Only the look `again`,
+   * once the manifest is there, decides; the one before keeps most of what would be refused from being stored.
    */
   async #findMissing(
     name: RepositoryName,
@@ -301,7 +301,7 @@ export class Manifests {
     const [hasBlobs, hasChildren] = await Promise.all([
       mapParallel(
         blobs,
-        (digest) => again ? this.#blobs.isLinked(name, digest) : this.#blobs.hadLately(name, digest),
+        (digest) => again ? this.#blobs.has(name, digest) : this.#blobs.hadLately(name, digest),
       ),
       mapParallel(manifest.children, (child) => this.#hasChild(name, child)),
     ]);
