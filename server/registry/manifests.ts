@@ -14,7 +14,7 @@ import { digestBytes } from "./hash.ts";
 import { lastDigest, manifestsPrefix } from "./keys.ts";
 import { ManifestObjects, type NewManifest, type StoredManifest } from "./manifest_objects.ts";
 import type { SharedMutex } from "./mutex.ts";
-import { mapParallel, whole } from "./parallel.ts";
+import { mapParallel } from "./parallel.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
 import type { Doer, Tags } from "./tags.ts";
 
@@ -211,13 +211,8 @@ export class Manifests {
   /** All of a push, begun anew where somebody took a part of it away meanwhile. */
   async #putWhole(name: RepositoryName, stored: NewPush): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      await whole([
-        this.#prepare(name, stored).then(() => this.#store(name, stored)),
-        mapParallel(
-          stored.push.tags,
-          (tag) => this.#tags.announce(name, tag, { ...stored.push, digest: stored.digest }),
-        ),
-      ]);
+      await this.#prepare(name, stored);
+      await this.#store(name, stored);
       await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
       // Who takes the repository out of the catalog looks for manifests first.
       const [state] = await Promise.all([
@@ -255,9 +250,13 @@ export class Manifests {
 
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
   async #store(name: RepositoryName, newPush: NewPush): Promise<void> {
-    const isNew = await this.#objects.put(name, newPush.id, toKeep(newPush));
+    const { id, digest, manifest, push } = newPush;
+    const [isNew] = await Promise.all([
+      this.#objects.put(name, id, toKeep(newPush)),
+      ...push.tags.map((tag) => this.#tags.announce(name, tag, { ...push, digest })),
+    ]);
     try {
-      await this.#requireReferences(name, newPush.manifest, { again: true });
+      await this.#requireReferences(name, manifest, { again: true });
     } catch (error) {
       if (!isNew || !await this.#withdraw(name, newPush)) throw error;
     }

@@ -9,11 +9,3 @@ export async function mapParallel<T, R>(items: readonly T[], task: (item: T) => 
   }
   return answers;
 }
-
-/** `Promise.all` that waits for all, whichever fails. */
-export async function whole<T extends readonly unknown[]>(
-  tasks: { [K in keyof T]: Promise<T[K]> },
-): Promise<T> {
-  await Promise.allSettled(tasks);
-  return await Promise.all(tasks) as unknown as T;
-}

@@ -9,7 +9,6 @@ import { unlessConflict } from "./conditions.ts";
 import { digestBytes } from "./hash.ts";
 import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
-import { whole } from "./parallel.ts";
 import type { FactsCache } from "./facts_cache.ts";
 import { listUploads, type OpenUpload, type UploadFilter } from "./upload_list.ts";
 import { setYoungest, UploadHashes } from "./upload_hashes.ts";
@@ -247,6 +246,14 @@ export class Uploads {
       detail: { digest, computed },
     });
   }
+}
+
+/** `Promise.all` that waits for all, whichever fails. */
+async function whole<T extends readonly unknown[]>(
+  tasks: { [K in keyof T]: Promise<T[K]> },
+): Promise<T> {
+  await Promise.allSettled(tasks);
+  return await Promise.all(tasks) as unknown as T;
 }
 
 function ownerMark(owner: string): string {
