@@ -251,15 +251,14 @@ export class Manifests {
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
   async #store(name: RepositoryName, newPush: NewPush): Promise<void> {
     const { id, digest, manifest, push } = newPush;
-    const [isNew] = await Promise.all([
-      this.#objects.put(name, id, toKeep(newPush)),
-      ...push.tags.map((tag) => this.#tags.announce(name, tag, { ...push, digest })),
+    const isNew = await this.#objects.put(name, id, toKeep(newPush));
+    // Who removes the tags of a manifest that was there before looks whether it is back after what it has taken away.
+    const [announced, found] = await Promise.allSettled([
+      mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, { ...push, digest })),
+      this.#requireReferences(name, manifest, { again: true }),
     ]);
-    try {
-      await this.#requireReferences(name, manifest, { again: true });
-    } catch (error) {
-      if (!isNew || !await this.#withdraw(name, newPush)) throw error;
-    }
+    if (announced.status === "rejected") throw announced.reason;
+    if (found.status === "rejected" && (!isNew || !await this.#withdraw(name, newPush))) throw found.reason;
   }
 
   /**

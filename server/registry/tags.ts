@@ -220,7 +220,11 @@ export class Tags {
     if (points) await this.#noteDeletion(name, tag, { digest, ...doer });
     const deleted = points &&
       await unlessConflict(this.#storage.delete(tagKey(name, tag), { ifMatch: found.etag }));
-    if (deleted || !points) await this.#storage.delete(taggedKey(name, digest, tag));
+    if (deleted || !points) {
+      await this.#storage.delete(taggedKey(name, digest, tag));
+      // Who has pushed the manifest since may have announced the tag before that.
+      if (await isBack()) await this.#storage.put(taggedKey(name, digest, tag), NOTHING);
+    }
     return deleted === true;
   }
 
