@@ -6,11 +6,6 @@ type Read = () => Promise<ReadableStreamReadResult<Chunk>>;
 /** Of readers that bring no buffer of their own. Small: each read of a request's body costs by the size of its buffer. */
 const CHUNK_BYTES = 32 * 1024;
 
-/** No bytes. */
-export function emptyBytes(): Bytes {
-  return new ReadableStream({ type: "bytes", start: (controller) => controller.close() });
-}
-
 /**
  * The bytes of `body`, every read of which goes through `around`: to hash what passes, to bound how long it takes. The
  * reader's own buffers are handed through where `body` takes them, so nothing is copied or held; `readBytesMax` of them

@@ -1,6 +1,6 @@
 import type { Bytes } from "../../plugins/contract/storage.ts";
 import { assertEquals, assertRejects } from "../../tests/support/assert.ts";
-import { emptyBytes, exactBytes, readAll, relayBytes, withTail } from "./bytes.ts";
+import { exactBytes, readAll, relayBytes, withTail } from "./bytes.ts";
 
 function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
@@ -12,6 +12,11 @@ function chunksOf(...chunks: string[]): Bytes {
 
 function read(body: Bytes, max = 1_000): Promise<string> {
   return readAll(body, max, () => new Error("too long")).then(textOf);
+}
+
+/** No bytes. */
+function emptyBytes(): Bytes {
+  return new ReadableStream({ type: "bytes", start: (controller) => controller.close() });
 }
 
 /** A byte stream that brings its bytes in pieces of `size`. */

@@ -153,9 +153,11 @@ class S3Storage implements Storage {
     const etag = this.#settings.conditions
       ? await this.#bucket.put(this.#full(key), [bytes], { ifAbsent, ifMatch })
       : await this.#putChecked(key, bytes, condition);
-    if (etag !== undefined && bytes.byteLength === 0) this.#growing.begin(this.#full(key), etag);
-    if (etag !== undefined) return { etag };
-    throw new PluginError("conflict", `Cannot put ${key}: the condition does not hold`);
+    if (etag === undefined) {
+      throw new PluginError("conflict", `Cannot put ${key}: the condition does not hold`);
+    }
+    if (bytes.byteLength === 0) this.#growing.begin(this.#full(key), etag);
+    return { etag };
   }
 
   async append(

@@ -2,11 +2,8 @@
 
 import { XMLParser } from "fast-xml-parser";
 
-/** The elements of a body: texts, elements within, and lists of those that `LISTS` names. */
+/** The elements of a body: texts, elements within, and lists of those that can be there more than once. */
 export type Element = { readonly [name: string]: unknown };
-
-/** Elements that can be there more than once. */
-const LISTS = new Set(["Upload"]);
 
 const PARSER = new XMLParser({
   ignoreAttributes: true,
@@ -14,7 +11,7 @@ const PARSER = new XMLParser({
   parseTagValue: false,
   processEntities: true,
   htmlEntities: true,
-  isArray: (name) => LISTS.has(name),
+  isArray: (name) => name === "Upload",
 });
 
 /** The keys of a list, of which the parser would take 20 ms a thousand to make sense of all that is said besides. */
