@@ -1,5 +1,6 @@
 /** Speaks to a server, and believes nothing of what it answers before it has looked at it. */
 
+import { chunksWithin } from "../plugins/contract/chunks.ts";
 import type { GlobalFlags } from "./frame.ts";
 import { Misuse } from "./misuse.ts";
 import { harmless } from "./output.ts";
@@ -142,37 +143,41 @@ interface RawAnswer {
 }
 
 async function fetchAnswer(url: URL, { transport, timeoutMs, init }: Transmission): Promise<RawAnswer> {
-  const signal = AbortSignal.timeout(timeoutMs);
+  const deadline = performance.now() + timeoutMs;
   try {
     const answer = await fetch(url, {
       ...init,
-      signal,
+      signal: AbortSignal.timeout(timeoutMs),
       redirect: "manual",
       ...(transport && { client: transport }),
     });
     return {
       status: answer.status,
       location: answer.headers.get("Location"),
-      text: await readText(answer, url.origin),
+      text: await readText(answer, { origin: url.origin, deadline }),
     };
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    const reason = signal.aborted
+    const reason = (error as Error).name === "TimeoutError"
       ? `no answer within ${timeoutMs / 1000} s`
       : explainSilence(error as Error, url);
     throw new Unreachable(`Cannot reach ${url.origin}: ${reason}`, { cause: error });
   }
 }
 
-async function readText(answer: Response, origin: string): Promise<string> {
+async function readText(
+  answer: Response,
+  { origin, deadline }: { readonly origin: string; readonly deadline: number },
+): Promise<string> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
-  for await (const chunk of answer.body ?? []) {
+  if (!answer.body) return "";
+  for await (const chunk of chunksWithin(answer.body, () => deadline - performance.now())) {
     bytes += chunk.byteLength;
     if (bytes > ANSWER_BYTES_MAX) {
       throw new Refusal(`Cannot ask ${origin}: its answer is larger than 16 MiB`, answer.status, undefined);
     }
-    chunks.push(chunk as Uint8Array<ArrayBuffer>);
+    chunks.push(chunk);
   }
   return await new Blob(chunks).text();
 }

@@ -1,5 +1,6 @@
 /** Asks a service over HTTP, and believes nothing but what the protocol knows. */
 
+import { chunksWithin } from "@sreg/contract/chunks.ts";
 import type { JsonObject } from "@sreg/contract/identity.ts";
 import type { WebhookSettings } from "./settings.ts";
 import { SIGNATURE_HEADER, signBody } from "./signature.ts";
@@ -38,18 +39,18 @@ export function createCaller(settings: WebhookSettings): Ask {
 
 async function post(body: string, settings: WebhookSettings): Promise<Reply> {
   const { url, timeoutMs, client } = settings;
+  const deadline = performance.now() + timeoutMs;
   const response = await fetch(url, {
     method: "POST",
     headers: headersOf(body, settings),
     body,
     // Who could answer with a redirect could have questions, and the passwords in them, sent elsewhere.
     redirect: "manual",
-    // It holds until the last byte was read.
     signal: AbortSignal.timeout(timeoutMs),
     ...(client && { client }),
   });
   const { status } = response;
-  if (status === 200) return await readReply(response);
+  if (status === 200) return await readReply(response, deadline);
   await response.body?.cancel();
   if (status === 401 || status === 403 || status === 404) return { status, bytes: 0 };
   throw new TypeError(
@@ -66,7 +67,7 @@ function headersOf(body: string, { secret, authorization }: WebhookSettings): He
   return headers;
 }
 
-async function readReply({ headers, body }: Response): Promise<Reply> {
+async function readReply({ headers, body }: Response, deadline: number): Promise<Reply> {
   // An answer that was cut off can look empty, too: only one that says so is.
   if (headers.get("Content-Length") === "0") {
     await body?.cancel();
@@ -77,14 +78,17 @@ async function readReply({ headers, body }: Response): Promise<Reply> {
     await body?.cancel();
     throw new TypeError(`expected application/json, found ${JSON.stringify(type.slice(0, 100))}`);
   }
-  const bytes = await readBytes(body);
+  const bytes = body ? await readBytes(body, deadline) : new Uint8Array(0);
   return { status: 200, content: parse(bytes), bytes: bytes.length };
 }
 
-async function readBytes(body: ReadableStream<Uint8Array<ArrayBuffer>> | null): Promise<Uint8Array> {
+async function readBytes(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  deadline: number,
+): Promise<Uint8Array> {
   const bytes = new Uint8Array(ANSWER_BYTES_MAX);
   let length = 0;
-  for await (const chunk of body ?? []) {
+  for await (const chunk of chunksWithin(body, () => deadline - performance.now())) {
     if (length + chunk.length > bytes.length) {
       throw new TypeError(`its answer is larger than ${ANSWER_BYTES_MAX} bytes`);
     }

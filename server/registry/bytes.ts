@@ -1,3 +1,5 @@
+import { chunksWithin } from "../../plugins/contract/chunks.ts";
+import { PluginError } from "../../plugins/contract/error.ts";
 import type { Bytes } from "../../plugins/contract/storage.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
@@ -5,6 +7,8 @@ type Read = () => Promise<ReadableStreamReadResult<Chunk>>;
 
 /** Of readers that bring no buffer of their own. Small: each read of a request's body costs by the size of its buffer. */
 const CHUNK_BYTES = 32 * 1024;
+/** How long the next bytes of an object may take. */
+const STORE_STALL_MS = 60_000;
 
 /**
  * The bytes of `body`, every read of which goes through `around`: to hash what passes, to bound how long it takes. The
@@ -98,6 +102,17 @@ export function exactBytes(body: Bytes, length: number, refuse: () => Error): By
     if (result.done ? seen !== length : seen > length) throw refuse();
     return result;
   });
+}
+
+/** The chunks of an object, for whoever reads it here. Fails with `unavailable` where the store stops in the middle of it. */
+export async function* chunksOf(body: Bytes): AsyncGenerator<Chunk> {
+  try {
+    yield* chunksWithin(body, () => STORE_STALL_MS);
+  } catch (error) {
+    if ((error as Error).name !== "TimeoutError") throw error;
+    const state = `no more of it came within ${STORE_STALL_MS / 1_000} s`;
+    throw new PluginError("unavailable", `Cannot read an object: ${state}`, { cause: error });
+  }
 }
 
 /** All of `body`, or, as soon as it is longer than `bytesMax`, an end to it and `refuse()`. */

@@ -1,7 +1,7 @@
 import type { AppendOptions, Bytes, ObjectFacts, Storage } from "../../plugins/contract/storage.ts";
 import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
 import type { UploadId } from "../oci/upload.ts";
-import { relayBytes, withTail } from "./bytes.ts";
+import { chunksOf, relayBytes, withTail } from "./bytes.ts";
 import { Hasher, notedDigest, ResumableHasher, type RunningHash } from "./hash.ts";
 
 /** An upload, and where it is. */
@@ -109,7 +109,7 @@ export class UploadHashes {
   async #read(key: string, hasher: RunningHash): Promise<Digest | undefined> {
     const opened = await this.#storage.open(key);
     if (!opened) return undefined;
-    for await (const chunk of opened.body) hasher.update(chunk);
+    for await (const chunk of chunksOf(opened.body)) hasher.update(chunk);
     return hasher.digest();
   }
 }

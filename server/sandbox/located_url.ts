@@ -4,8 +4,6 @@ import type { LocatedOptions } from "./located_file.ts";
 
 /** Until the head of an answer is there, in milliseconds: who asks by itself after that waits longer. */
 const HEAD_MS = 10_000;
-/** A body that is slower than this, in bytes a second, is ended: then one that stands still ends, too. */
-const LEAST_RATE = 16 * 1024;
 const IDLE_SOCKETS_MAX = 64;
 
 /** Over one connection of HTTP/2 each would wait for the slowest of its readers. */
@@ -23,16 +21,12 @@ export async function openUrl(
   requireGranted(url, options);
   // No range is empty.
   if (span?.length === 0) return undefined;
-  const end = new AbortController();
-  const answer = await ask(url, span, end);
+  const answer = await ask(url, span);
   if (!answer) return undefined;
   const { body, headers } = answer;
   const facts = factsOf(answer, span);
-  if (facts && body && !headers.has(unless)) {
-    // Handed on as it is, it costs half of what it costs to see each piece of it.
-    endLate(end, HEAD_MS + (span?.length ?? facts.size) / LEAST_RATE * 1_000);
-    return { ...facts, body: body as Bytes };
-  }
+  // Handed on as it is, it costs half of what it costs to see each piece of it; how long it may take is the reader's affair.
+  if (facts && body && !headers.has(unless)) return { ...facts, body: body as Bytes };
   await body?.cancel();
   return undefined;
 }
@@ -52,8 +46,8 @@ function requireGranted(url: string, { permissions, onBreach }: LocatedOptions):
 async function ask(
   url: string,
   span: ByteSpan | undefined,
-  end: AbortController,
 ): Promise<Response | undefined> {
+  const end = new AbortController();
   const timer = setTimeout(() => end.abort(), HEAD_MS);
   const range = span && `bytes=${span.offset}-${span.offset + span.length - 1}`;
   try {
@@ -82,8 +76,4 @@ function factsOf(
   const [, first, size] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers.get("Content-Range") ?? "") ?? [];
   const isAsked = status === 206 && Number(first) === span.offset && length === span.length;
   return isAsked ? { size: Number(size), modifiedAtMs } : undefined;
-}
-
-function endLate(end: AbortController, ms: number): void {
-  Deno.unrefTimer(setTimeout(() => end.abort(), ms));
 }

@@ -1,5 +1,6 @@
 /** Fetches what a provider publishes of itself: its discovery document, and its keys. */
 
+import { chunksWithin } from "@sreg/contract/chunks.ts";
 import { PluginError } from "@sreg/contract/error.ts";
 import { hostAndPort, isAmong, parseAddress } from "./addresses.ts";
 import { isObject } from "./claims.ts";
@@ -83,6 +84,7 @@ async function fetchDocument(url: URL, { title, client }: FetchOptions): Promise
 }
 
 async function fetchText(url: URL, client: Deno.HttpClient | undefined): Promise<string> {
+  const deadline = performance.now() + DEADLINE_MS;
   const response = await fetch(url, {
     headers: { Accept: "application/json" },
     // Who could answer with a redirect could have the keys come from a host that the operator never named.
@@ -91,7 +93,7 @@ async function fetchText(url: URL, client: Deno.HttpClient | undefined): Promise
     ...(client && { client }),
   });
   const { status, body } = response;
-  if (status === 200 && body) return await readText(body);
+  if (status === 200 && body) return await readText(body, deadline);
   await body?.cancel();
   throw new TypeError(
     status >= 300 && status < 400
@@ -100,10 +102,10 @@ async function fetchText(url: URL, client: Deno.HttpClient | undefined): Promise
   );
 }
 
-async function readText(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+async function readText(body: ReadableStream<Uint8Array<ArrayBuffer>>, deadline: number): Promise<string> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
-  for await (const chunk of body) {
+  for await (const chunk of chunksWithin(body, () => deadline - performance.now())) {
     length += chunk.length;
     if (length > DOCUMENT_BYTES_MAX) throw new TypeError(`it is larger than ${DOCUMENT_BYTES_MAX} bytes`);
     chunks.push(chunk);

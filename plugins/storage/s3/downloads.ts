@@ -49,7 +49,7 @@ export function createDownloads({ ca }: { readonly ca: string | undefined }): Be
         signal: end.signal,
         client,
       });
-      const body = watch(response, { end, stallMs });
+      const body = watch(response, stallMs);
       return { status: response.status, headers: response.headers, body };
     } catch (error) {
       throw new LostExchange(describe(error), { isSent: true, cause: error });
@@ -59,20 +59,23 @@ export function createDownloads({ ca }: { readonly ca: string | undefined }): Be
   };
 }
 
-function watch(
-  { body, headers }: Response,
-  { end, stallMs }: { readonly end: AbortController; readonly stallMs: number },
-): ReadableStream<Chunk> {
+/** Ended through its reader: what is aborted after the head is there goes on, once the request was collected as garbage. */
+function watch({ body, headers }: Response, stallMs: number): ReadableStream<Chunk> {
   const awaited = Number(headers.get("content-length") ?? NaN);
   const reader = body?.getReader();
   let length = 0;
-  const dog = new Watchdog((message) => end.abort(new Error(message)));
+  let stalled: string | undefined;
+  const dog = new Watchdog((message) => {
+    stalled = message;
+    void reader?.cancel().catch(() => {});
+  });
   dog.expect("none of it was read", UNREAD_MS);
   return new ReadableStream<Chunk>({
     async pull(controller) {
-      dog.expect("none of it came", stallMs);
+      if (stalled === undefined) dog.expect("none of it came", stallMs);
       try {
         const { done = true, value } = await reader?.read() ?? {};
+        if (done && stalled !== undefined) throw new Error(stalled);
         if (done && length < awaited) throw new Error("it ended");
         if (done) dog.end();
         else dog.expect("none of it was read", UNREAD_MS);
@@ -84,9 +87,9 @@ function watch(
         controller.error(cutError(length, { awaited, why: describe(error) }));
       }
     },
-    cancel() {
+    async cancel() {
       dog.end();
-      end.abort();
+      await reader?.cancel();
     },
   }, { highWaterMark: 0 });
 }

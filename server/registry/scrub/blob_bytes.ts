@@ -1,5 +1,6 @@
 import type { ObjectFacts } from "../../../plugins/contract/storage.ts";
 import { type Digest, digestAlgorithm } from "../../oci/digest.ts";
+import { chunksOf } from "../bytes.ts";
 import { Hasher } from "../hash.ts";
 import { blobKey } from "../keys.ts";
 import type { Mended } from "./findings.ts";
@@ -58,7 +59,7 @@ async function hashObject(run: ScrubRun, key: string, digest: Digest): Promise<H
   if (!opened) return undefined;
   const hasher = new Hasher(digestAlgorithm(digest));
   const { body, size, modifiedAtMs } = opened;
-  for await (const chunk of body) {
+  for await (const chunk of chunksOf(body)) {
     hasher.update(chunk);
     await run.read(chunk.byteLength);
   }
