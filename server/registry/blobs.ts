@@ -10,6 +10,7 @@ import type { FactsCache } from "./facts_cache.ts";
 import { blobKey } from "./keys.ts";
 import type { Links } from "./links.ts";
 import { RecentlySeen } from "./recently_seen.ts";
+import type { Removals } from "./removals.ts";
 
 const HOLDERS_ASKED_MAX = 100;
 
@@ -20,16 +21,18 @@ export class Blobs {
   readonly #due: Due;
   readonly #asides: Asides;
   readonly #facts: FactsCache;
+  readonly #removals: Removals;
   readonly #shared: boolean;
   readonly #seen = new RecentlySeen();
 
   constructor(
     storage: Storage,
-    { links, due, asides, facts, shared }: {
+    { links, due, asides, facts, removals, shared }: {
       readonly links: Links;
       readonly due: Due;
       readonly asides: Asides;
       readonly facts: FactsCache;
+      readonly removals: Removals;
       /** As in `StorageFeatures`: each look is a request to another machine. */
       readonly shared: boolean;
     },
@@ -37,6 +40,7 @@ export class Blobs {
     this.#storage = storage;
     this.#asides = asides;
     this.#facts = facts;
+    this.#removals = removals;
     this.#shared = shared;
     this.#links = links;
     this.#due = due;
@@ -44,13 +48,14 @@ export class Blobs {
 
   /** The size in bytes of a blob that the repository has. What it has been told of stays for the grace time. */
   async stat(name: RepositoryName, digest: Digest): Promise<{ readonly size: number } | undefined> {
+    const askedAtMs = performance.now();
     const [linked, blob] = await Promise.all([
       this.#links.rely(name, digest),
       this.#shared ? undefined : this.#storage.stat(blobKey(digest)),
     ]);
     if (!linked) return undefined;
     const found = blob ?? await this.#statBytes(digest);
-    if (found) this.#seen.add(name, digest);
+    if (found) this.#seen.add(askedAtMs, name, digest);
     return found;
   }
 
@@ -64,9 +69,9 @@ export class Blobs {
     return found;
   }
 
-  /** Whether the repository has the blob, or had it a moment ago: for whoever looks once more before it counts. */
+  /** Whether the repository has the blob, or had it a moment ago: for whoever looks at `Removals`, or looks again. */
   async hadLately(name: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.#shared && this.#seen.has(name, digest) || await this.has(name, digest);
+    return this.#seen.has(name, digest) || await this.has(name, digest);
   }
 
   /** Whether the repository has the blob. */
@@ -121,10 +126,11 @@ export class Blobs {
     digest: Digest,
     { key, size }: { readonly key: string; readonly size: number },
   ): Promise<boolean | undefined> {
+    const heldAtMs = performance.now();
     await this.#links.hold(name, digest);
     const isTaken = await unlessConflict(this.#storage.move(key, blobKey(digest), { ifSize: size }));
     if (!isTaken) return isTaken;
-    this.#seen.add(name, digest);
+    this.#seen.add(heldAtMs, name, digest);
     await this.#facts.keep(digest, size);
     return true;
   }
@@ -158,9 +164,11 @@ export class Blobs {
     requireUnneeded: () => Promise<void>,
   ): Promise<boolean> {
     for (;;) {
+      this.#seen.forget(name, digest);
       const condemned = await this.#links.condemn(name, digest);
       if (!condemned) return false;
       try {
+        await this.#removals.announce(name);
         await requireUnneeded();
       } catch (error) {
         await this.#links.pardon(name, digest, condemned);

@@ -5,6 +5,8 @@ import type { Tag } from "../oci/reference.ts";
 import { unlessConflict } from "./conditions.ts";
 import { CATALOG_PREFIX, catalogKey, nameAfter } from "./keys.ts";
 import { mapParallel } from "./parallel.ts";
+import { RecentlySeen } from "./recently_seen.ts";
+import type { Removals } from "./removals.ts";
 import type { Tags } from "./tags.ts";
 
 /** Whether a repository may stand in a list for whoever asks. */
@@ -18,10 +20,16 @@ const NOTHING = new Uint8Array(0);
 export class Catalog {
   readonly #storage: Storage;
   readonly #tags: Tags;
+  readonly #removals: Removals;
+  readonly #seen = new RecentlySeen();
 
-  constructor(storage: Storage, tags: Tags) {
+  constructor(
+    storage: Storage,
+    { tags, removals }: { readonly tags: Tags; readonly removals: Removals },
+  ) {
     this.#storage = storage;
     this.#tags = tags;
+    this.#removals = removals;
   }
 
   /** Whether the repository exists. */
@@ -29,16 +37,16 @@ export class Catalog {
     return await this.#storage.stat(catalogKey(name)) !== undefined;
   }
 
+  /** Makes the repository exist, unless it did a moment ago: for whoever looks at `Removals`, or adds it again. */
+  async addLately(name: RepositoryName): Promise<void> {
+    if (!this.#seen.has(name)) await this.add(name);
+  }
+
   /** Makes the repository exist. */
   async add(name: RepositoryName): Promise<void> {
-    const key = catalogKey(name);
-    for (;;) {
-      const facts = await this.#storage.stat(key);
-      if (facts?.size === 0) return;
-      const value = facts && await this.#storage.get(key);
-      if (!value) return void await this.#storage.put(key, NOTHING);
-      await unlessConflict(this.#storage.put(key, NOTHING, { ifMatch: value.etag }));
-    }
+    const askedAtMs = performance.now();
+    await this.#put(catalogKey(name));
+    this.#seen.add(askedAtMs, name);
   }
 
   /**
@@ -47,12 +55,14 @@ export class Catalog {
    */
   async remove(name: RepositoryName, isNeeded: () => Promise<boolean>): Promise<boolean> {
     const key = catalogKey(name);
+    this.#seen.forget(name);
     const value = await this.#storage.get(key);
     if (!value) return true;
     const mark = new TextEncoder().encode(crypto.randomUUID());
     const put = this.#storage.put(key, mark, { ifMatch: value.etag, lasting: false });
     const condemned = await unlessConflict(put);
     if (!condemned) return false;
+    await this.#removals.announce(name);
     if (!await isNeeded()) {
       return await unlessConflict(this.#storage.delete(key, { ifMatch: condemned.etag })) ?? false;
     }
@@ -70,6 +80,16 @@ export class Catalog {
       seen.push(...part.entries.filter((_, index) => verdicts[index]));
       if (seen.length > page.limit || !part.more) return cutPage(seen, page.limit);
       part = await this.#list({ limit: SCAN_PAGE, last: part.entries.at(-1)! });
+    }
+  }
+
+  async #put(key: string): Promise<void> {
+    for (;;) {
+      const facts = await this.#storage.stat(key);
+      if (facts?.size === 0) return;
+      const value = facts && await this.#storage.get(key);
+      if (!value) return void await this.#storage.put(key, NOTHING);
+      await unlessConflict(this.#storage.put(key, NOTHING, { ifMatch: value.etag }));
     }
   }
 

@@ -16,6 +16,7 @@ import {
 import type { CondemnedLink, Links } from "./links.ts";
 import type { Manifests } from "./manifests.ts";
 import { mapParallel } from "./parallel.ts";
+import type { Removals } from "./removals.ts";
 import type { Task } from "./task.ts";
 
 /** How garbage is collected. */
@@ -50,6 +51,7 @@ export interface GarbageParts {
   readonly links: Links;
   readonly manifests: Manifests;
   readonly asides: Asides;
+  readonly removals: Removals;
 }
 
 /** A link whose time to be judged has come. */
@@ -69,8 +71,8 @@ const HOLDERS_ASKED_MAX = 100;
  * It runs beside pushes, pulls and deletions, and beside itself, in one process or in several; no lock keeps them apart:
  *
  * 1. A link on the due list for the grace time that none of its repository's manifests refers to is condemned.
- * 2. When it has been that for the grace time, and still no manifest refers to it, it is removed, provided that nobody
- *    has relied on it since it was condemned (`Links`). So whoever was told that the repository has the blob has the grace time
+ * 2. When it has been that for the grace time, and still no manifest refers to it, which is looked at once more after that was
+ *    announced (`Removals`), it is removed, provided that nobody has relied on it since it was condemned (`Links`). So whoever was told that the repository has the blob has the grace time
  *    to push what needs it, and a manifest that was pushed meanwhile either is seen here or finds the link gone.
  * 3. Bytes that no repository has a link to are taken aside; then links are looked for again. Whoever has
  *    made one since finds no bytes and brings them back, or does so once they are brought back here. What is removed at last is
@@ -84,8 +86,10 @@ export class Garbage {
   readonly #links: Links;
   readonly #manifests: Manifests;
   readonly #asides: Asides;
+  readonly #removals: Removals;
 
-  constructor({ storage, links, manifests, asides }: GarbageParts) {
+  constructor({ storage, links, manifests, asides, removals }: GarbageParts) {
+    this.#removals = removals;
     this.#asides = asides;
     this.#storage = storage;
     this.#links = links;
@@ -107,6 +111,7 @@ export class Garbage {
     for await (const keys of this.#pages(DUE_PREFIX, task.signal)) await this.#judgeLinks(keys, run);
     for await (const keys of this.#pages(DUE_BYTES_PREFIX, task.signal)) await this.#judgeBytes(keys, run);
     for await (const keys of this.#pages(ASIDE_PREFIX, task.signal)) await this.#settleAsides(keys, run);
+    if (!options.dryRun) await this.#removals.sweep();
     return report;
   }
 
@@ -148,6 +153,8 @@ export class Garbage {
 
   async #judgeRepository(name: RepositoryName, candidates: readonly Candidate[], run: Run): Promise<void> {
     if (candidates.length === 0) return;
+    const mayRemove = candidates.some(({ condemned }) => condemned !== undefined);
+    if (mayRemove && !run.dryRun) await this.#removals.announce(name);
     const unneeded = new Map(candidates.map((candidate) => [candidate.digest, candidate]));
     try {
       for await (const { manifest } of this.#manifests.scan(name)) {

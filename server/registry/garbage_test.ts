@@ -255,6 +255,48 @@ Deno.test("a blob's deletion that meets a push at another server is refused, or 
   });
 });
 
+Deno.test("a push that believes what its server saw lately meets who takes that away: one of the two gives way", async () => {
+  const takers: Readonly<Record<string, Actor>> = {
+    "a deletion": async (storage) => await deleteBlob(await open(storage), NAME, BLOB),
+    "collections without time of grace": async (storage) => {
+      const registry = await open(storage);
+      await collect(registry);
+      return (await collect(registry)).unlinked > 0;
+    },
+  };
+  for (const [who, taker] of Object.entries(takers)) {
+    const seen = new Set<boolean>();
+    await meet({
+      async before() {
+        const storage = await create({});
+        await upload(await open(storage), NAME);
+        return storage;
+      },
+      actors: [
+        taker,
+        async (storage) => {
+          const registry = await open(storage);
+          return await registry.blobs.has(NAME, BLOB)
+            ? await push(registry, NAME, { tags: [TAG] })
+            : undefined;
+        },
+      ],
+      async after(storage, [taken, pushed]) {
+        mayBeUnknown(pushed!);
+        const digest = value<Digest>(pushed!);
+        seen.add(digest !== undefined);
+        if (digest) assert(await isPullable(storage, NAME, digest), `the manifest is lost to ${who}`);
+        if (value<boolean>(taken!)) assertEquals(digest, undefined, `both ${who} and the push went through`);
+        const { tags, manifests } = await open(storage);
+        assertEquals(await tags.get(NAME, TAG), digest);
+        const stored = await manifests.get(NAME, { digest: digestBytes("sha256", manifestOf(BLOB)) });
+        assertEquals(stored?.digest, digest);
+      },
+    });
+    assertEquals(seen.size, 2, who);
+  }
+});
+
 Deno.test("bytes whose last link is deleted while they are looked at go with the next collection", async () => {
   await meet({
     async before() {
@@ -422,7 +464,9 @@ Deno.test("what nothing needs is gone without a trace, what is needed stays, whe
     assert(await isPullable(storage, NAME, digest), `the image is lost after ${changesMax} changes`);
     const hex = BLOB.slice("sha256:".length);
     const manifest = digest.slice("sha256:".length);
-    const keys = (await storage.list("", { limit: 100 })).filter((key) => !key.includes("/_history/"));
+    const keys = (await storage.list("", { limit: 100 })).filter((key) =>
+      !/\/_history\/|^removals\//.test(key)
+    );
     assertEquals(keys, [
       `blobs/sha256/${hex.slice(0, 2)}/${hex}`,
       `catalog/${NAME}!`,

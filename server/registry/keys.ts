@@ -12,6 +12,7 @@
  * repositories/<name>/_history/<tag>/<time, newest first>-<id>  the tag was about to be set or deleted; JSON, see `tag_history.ts`
  * uploads/<name>!/<upload>                                      the bytes that have arrived
  * deletions/<name>!/<algorithm>/<hex>                           this manifest is being deleted; JSON
+ * removals/<name>!                                              something may be taken from <name>; see `removals.ts`
  * due/<name>!/<algorithm>/<hex>                                 the repository may need this blob no more; see `due.ts`
  * due_bytes/<algorithm>/<hex>                                   no repository may need this blob any more
  * aside/<algorithm>/<hex>.<id>                                  bytes of a blob, taken aside; see `garbage.ts`
@@ -150,6 +151,12 @@ export function deletionsPrefix(name: RepositoryName): string {
 
 export function deletionKey(name: RepositoryName, digest: Digest): string {
   return deletionsPrefix(name) + path(digest);
+}
+
+export const REMOVALS_PREFIX = "removals/";
+
+export function removalKey(name: RepositoryName): string {
+  return `${REMOVALS_PREFIX}${name}!`;
 }
 
 export const DUE_PREFIX = "due/";

@@ -16,6 +16,7 @@ import { ManifestObjects, type NewManifest, type StoredManifest } from "./manife
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
+import type { Removals } from "./removals.ts";
 import type { Doer, Tags } from "./tags.ts";
 
 export type { StoredManifest };
@@ -54,6 +55,7 @@ export class Manifests {
   readonly #catalog: Catalog;
   readonly #objects: ManifestObjects;
   readonly #deletions: Deletions;
+  readonly #removals: Removals;
   readonly #changes: SharedMutex;
 
   constructor(
@@ -64,6 +66,7 @@ export class Manifests {
       readonly referrers: Referrers;
       readonly catalog: Catalog;
       readonly due: Due;
+      readonly removals: Removals;
       readonly changes: SharedMutex;
     },
   ) {
@@ -73,6 +76,7 @@ export class Manifests {
     this.#referrers = parts.referrers;
     this.#catalog = parts.catalog;
     this.#changes = parts.changes;
+    this.#removals = parts.removals;
     this.#objects = new ManifestObjects(storage);
     this.#deletions = new Deletions(storage, { ...parts, objects: this.#objects });
   }
@@ -97,7 +101,7 @@ export class Manifests {
     const manifest = parseManifest(push.bytes, push.contentType);
     await this.#changes.together(name, async () => {
       await mapParallel(push.tags, (tag) => this.#tags.requireMovable(name, tag, digest));
-      await this.#requireReferences(name, manifest, { again: false });
+      await this.#requireReferences(name, manifest, { believing: true });
       await this.#putWhole(name, { id: crypto.randomUUID(), digest, manifest, push });
     });
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
@@ -212,12 +216,12 @@ export class Manifests {
   async #putWhole(name: RepositoryName, stored: NewPush): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       await this.#prepare(name, stored);
-      await this.#store(name, stored);
+      const isQuiet = await this.#store(name, stored);
       await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
       // Who takes the repository out of the catalog looks for manifests first.
       const [state] = await Promise.all([
         this.#objects.accept(name, stored.id, toKeep(stored)),
-        this.#catalog.add(name),
+        isQuiet ? this.#catalog.addLately(name) : this.#catalog.add(name),
       ]);
       if (state === "held") return;
       await this.#requireStill(name, stored);
@@ -228,10 +232,10 @@ export class Manifests {
   /** Where what the manifest refers to went with it, its tags do as well: they would point to nothing. */
   async #requireStill(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
     try {
-      await this.#requireReferences(name, manifest, { again: true });
+      await this.#requireReferences(name, manifest, { believing: false });
     } catch (error) {
       // Who took the manifest away has forgotten which tags were announced.
-      await mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, { ...push, digest }));
+      await mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, digest));
       const isBack = async () => await this.get(name, { digest }) !== undefined;
       await this.#tags.untag(name, digest, { isBack });
       throw error;
@@ -242,23 +246,38 @@ export class Manifests {
   async #prepare(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
     const subject = manifest.subject?.digest;
     await Promise.all([
-      this.#catalog.add(name),
+      this.#catalog.addLately(name),
       subject &&
       this.#referrers.add(name, subject, describeReferrer(manifest, digest, push.bytes.byteLength)),
     ]);
   }
 
-  /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
-  async #store(name: RepositoryName, newPush: NewPush): Promise<void> {
+  /**
+   * From here on the repository has the manifest; unless something it refers to went meanwhile. Answers whether nothing is being taken
+   * from the repository.
+   */
+  async #store(name: RepositoryName, newPush: NewPush): Promise<boolean> {
     const { id, digest, manifest, push } = newPush;
-    const isNew = await this.#objects.put(name, id, toKeep(newPush));
+    const [isNew] = await Promise.all([
+      this.#objects.put(name, id, toKeep(newPush)),
+      mapParallel(push.tags, (tag) => this.#tags.noteChange(name, tag, { ...push, digest })),
+    ]);
     // Who removes the tags of a manifest that was there before looks whether it is back after what it has taken away.
     const [announced, found] = await Promise.allSettled([
-      mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, { ...push, digest })),
-      this.#requireReferences(name, manifest, { again: true }),
+      mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, digest)),
+      this.#lookAgain(name, manifest),
     ]);
     if (announced.status === "rejected") throw announced.reason;
-    if (found.status === "rejected" && (!isNew || !await this.#withdraw(name, newPush))) throw found.reason;
+    if (found.status === "fulfilled") return found.value;
+    if (!isNew || !await this.#withdraw(name, newPush)) throw found.reason;
+    return false;
+  }
+
+  /** The look that decides: the manifest is there. Answers whether nothing is being taken from the repository. */
+  async #lookAgain(name: RepositoryName, manifest: Manifest): Promise<boolean> {
+    const isQuiet = !await this.#removals.areAnnounced(name);
+    await this.#requireReferences(name, manifest, { believing: isQuiet });
+    return isQuiet;
   }
 
   /**
@@ -268,7 +287,7 @@ export class Manifests {
   async #withdraw(name: RepositoryName, { id, digest, manifest }: NewPush): Promise<boolean> {
     const condemned = await this.#objects.condemn(name, digest, { push: id });
     if (!condemned) return false;
-    const isWhole = await this.#findMissing(name, manifest, { again: true }) === undefined;
+    const isWhole = await this.#findMissing(name, manifest, { believing: false }) === undefined;
     if (isWhole) await this.#objects.pardon(name, condemned);
     else await this.#deletions.run(name, condemned.manifest, { etag: condemned.etag });
     return isWhole;
@@ -277,7 +296,7 @@ export class Manifests {
   async #requireReferences(
     name: RepositoryName,
     manifest: Manifest,
-    options: { readonly again: boolean },
+    options: Look,
   ): Promise<void> {
     const missing = await this.#findMissing(name, manifest, options);
     if (missing === undefined) return;
@@ -287,19 +306,19 @@ export class Manifests {
   }
 
   /**
-   * Something that the manifest refers to and the repository lacks. What it has is not about to go then. Only the look `again`,
-   * once the manifest is there, decides; the one before keeps most of what would be refused from being stored.
+   * Something that the manifest refers to and the repository lacks. What it has is not about to go then. Only a look once the
+   * manifest is there decides; the one before keeps most of what would be refused from being stored.
    */
   async #findMissing(
     name: RepositoryName,
     manifest: Manifest,
-    { again }: { readonly again: boolean },
+    { believing }: Look,
   ): Promise<Digest | undefined> {
     const blobs = requiredBlobs(manifest);
     const [hasBlobs, hasChildren] = await Promise.all([
       mapParallel(
         blobs,
-        (digest) => again ? this.#blobs.has(name, digest) : this.#blobs.hadLately(name, digest),
+        (digest) => believing ? this.#blobs.hadLately(name, digest) : this.#blobs.has(name, digest),
       ),
       mapParallel(manifest.children, (child) => this.#hasChild(name, child)),
     ]);
@@ -311,6 +330,12 @@ export class Manifests {
     if (await this.#objects.rely(name, child.digest)) return true;
     return !isManifestMediaType(child.mediaType) && await this.#blobs.has(name, child.digest);
   }
+}
+
+/** How it is looked whether something is there. */
+interface Look {
+  /** Whether it counts that it was there lately. */
+  readonly believing: boolean;
 }
 
 /** A push that is about to be stored. */

@@ -4,18 +4,39 @@ import type { RepositoryName } from "../oci/name.ts";
 const ENTRIES_MAX = 10_000;
 const LATELY_MS = 60_000;
 
-/** The blobs that this process has found in repositories lately. */
+/** By both clocks: one stands still while a machine sleeps, the other is set. */
+interface Moment {
+  readonly runningMs: number;
+  readonly wallMs: number;
+}
+
+/**
+ * What the store told this process lately to be there, and not about to go: repositories, and blobs of repositories. Whoever believes
+ * it looks whether anything was taken from the repository since (`Removals`), or nothing hangs on it.
+ */
 export class RecentlySeen {
-  readonly #seenAt = new Map<string, number>();
+  readonly #seen = new Map<string, Moment>();
 
-  add(name: RepositoryName, digest: Digest): void {
-    const key = `${name}@${digest}`;
-    this.#seenAt.delete(key);
-    this.#seenAt.set(key, performance.now());
-    if (this.#seenAt.size > ENTRIES_MAX) this.#seenAt.delete(this.#seenAt.keys().next().value!);
+  /** `askedAtMs`: a moment before the store was asked, by `performance.now()`. `digest` left out: the repository. */
+  add(askedAtMs: number, name: RepositoryName, digest?: Digest): void {
+    const key = keyOf(name, digest);
+    this.#seen.delete(key);
+    this.#seen.set(key, { runningMs: askedAtMs, wallMs: Date.now() });
+    if (this.#seen.size > ENTRIES_MAX) this.#seen.delete(this.#seen.keys().next().value!);
   }
 
-  has(name: RepositoryName, digest: Digest): boolean {
-    return performance.now() - (this.#seenAt.get(`${name}@${digest}`) ?? -Infinity) < LATELY_MS;
+  /** What was seen may be there no more. */
+  forget(name: RepositoryName, digest?: Digest): void {
+    this.#seen.delete(keyOf(name, digest));
   }
+
+  has(name: RepositoryName, digest?: Digest): boolean {
+    const seen = this.#seen.get(keyOf(name, digest));
+    return seen !== undefined && performance.now() - seen.runningMs < LATELY_MS &&
+      Math.abs(Date.now() - seen.wallMs) < LATELY_MS;
+  }
+}
+
+function keyOf(name: RepositoryName, digest: Digest | undefined): string {
+  return digest === undefined ? name : `${name}@${digest}`;
 }

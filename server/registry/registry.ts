@@ -15,6 +15,7 @@ import { Manifests } from "./manifests.ts";
 import { Pulls } from "./pulls.ts";
 import { SharedMutex } from "./mutex.ts";
 import { Referrers } from "./referrers.ts";
+import { Removals } from "./removals.ts";
 import { Repositories } from "./repositories.ts";
 import { type RepositoryRules, requireDeletes, Tags } from "./tags.ts";
 import { Uploads } from "./uploads.ts";
@@ -60,17 +61,26 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const { shared, moveMs, notes } = await storage.features?.() ?? { shared: false, moveMs: 0, notes: false };
   const asides = new Asides(storage, { moveMs });
   const facts = new FactsCache(options.cache);
-  const blobs = new Blobs(storage, { links, due, asides, facts, shared });
+  const removals = new Removals(storage);
+  const blobs = new Blobs(storage, { links, due, asides, facts, removals, shared });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });
-  const catalog = new Catalog(storage, tags);
+  const catalog = new Catalog(storage, { tags, removals });
   const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax, notes, facts });
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
-  const manifests: Manifests = new Manifests(storage, { blobs, tags, referrers, catalog, due, changes });
+  const manifests: Manifests = new Manifests(storage, {
+    blobs,
+    tags,
+    referrers,
+    catalog,
+    due,
+    removals,
+    changes,
+  });
   await manifests.recover();
   const pulls = new Pulls(storage);
-  const garbage = new Garbage({ storage, links, manifests, asides });
+  const garbage = new Garbage({ storage, links, manifests, asides, removals });
   const usage = new UsageCounter(storage);
   const nouns = { blobs, uploads, manifests, tags, referrers, catalog, pulls, changes, rules };
   return { ...nouns, garbage, usage, repositories: new Repositories(storage, nouns) };

@@ -29,6 +29,8 @@ export interface PresentTag {
 export const HISTORY_MAX = 100;
 
 const TRIM_PAGE = 1_000;
+/** One change of so many looks for what is too old: what is kept beyond that is not told. */
+const TRIM_EVERY = 16;
 
 interface Line {
   readonly digest: Digest;
@@ -48,13 +50,13 @@ export class TagHistory {
     this.#storage = storage;
   }
 
-  /** Notes that the tag is about to be changed, and forgets what is too old. */
+  /** Notes that the tag is about to be changed, and now and then forgets what is too old. */
   async add(name: RepositoryName, tag: Tag, { digest, isDeleted, by }: TagChange): Promise<void> {
     const line: Line = { digest, ...(isDeleted && { deleted: true }), ...(by !== undefined && { by }) };
     const key = historyKey(name, tag, { timeUs: this.#now(), id: crypto.randomUUID().slice(0, 8) });
     await Promise.all([
       this.#storage.put(key, new TextEncoder().encode(JSON.stringify(line)), { lasting: false }),
-      this.#trim(name, tag),
+      Math.random() < 1 / TRIM_EVERY ? this.#trim(name, tag) : undefined,
     ]);
   }
 

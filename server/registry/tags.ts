@@ -110,19 +110,19 @@ export class Tags {
     return found.slice(0, limit);
   }
 
-  /**
-   * Notes that the tag is about to point to the manifest, so that `untag` will find it, and in its history, if it points to
-   * something else. Comes before `put`.
-   */
-  async announce(
+  /** Notes in its history that the tag is about to point to the manifest, if it points to something else. */
+  async noteChange(
     name: RepositoryName,
     tag: Tag,
     { digest, by }: Doer & { readonly digest: Digest },
   ): Promise<void> {
-    await Promise.all([
-      this.#storage.put(taggedKey(name, digest, tag), NOTHING),
-      this.#noteChange(name, tag, { digest, ...(by !== undefined && { by }) }),
-    ]);
+    if (await this.get(name, tag) === digest) return;
+    await this.#history.add(name, tag, { digest, isDeleted: false, ...(by !== undefined && { by }) });
+  }
+
+  /** Notes that the tag is about to point to the manifest, which is there, so that `untag` will find it. Comes before `put`. */
+  async announce(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+    await this.#storage.put(taggedKey(name, digest, tag), NOTHING);
   }
 
   /** DENIED where the tag is immutable and points to something else. */
@@ -226,15 +226,6 @@ export class Tags {
       if (await isBack()) await this.#storage.put(taggedKey(name, digest, tag), NOTHING);
     }
     return deleted === true;
-  }
-
-  async #noteChange(
-    name: RepositoryName,
-    tag: Tag,
-    change: Doer & { readonly digest: Digest },
-  ): Promise<void> {
-    if (await this.get(name, tag) === change.digest) return;
-    await this.#history.add(name, tag, { ...change, isDeleted: false });
   }
 
   #noteDeletion(name: RepositoryName, tag: Tag, change: Doer & { readonly digest: Digest }): Promise<void> {

@@ -26,6 +26,8 @@ import {
   PULLS_PREFIX,
   pullsKey,
   referrerKey,
+  removalKey,
+  REMOVALS_PREFIX,
   REPOSITORIES_PREFIX,
   taggedKey,
   tagKey,
@@ -41,7 +43,7 @@ export type StoredKey =
     readonly name: RepositoryName;
     readonly digest: Digest;
   }
-  | { readonly of: "catalog" | "pulls"; readonly name: RepositoryName }
+  | { readonly of: "catalog" | "pulls" | "removal"; readonly name: RepositoryName }
   | { readonly of: "tag" | "history"; readonly name: RepositoryName; readonly tag: Tag }
   | { readonly of: "tagged"; readonly name: RepositoryName; readonly digest: Digest; readonly tag: Tag }
   | {
@@ -88,6 +90,8 @@ const READERS: Readonly<Record<string, (key: string) => Reading>> = {
   },
   [PULLS_PREFIX]: (key) =>
     named(PULLS_PREFIX, key, (name) => [{ of: "pulls", name }, pullsKey(name, lastPart(key))]),
+  [REMOVALS_PREFIX]: (key) =>
+    named(REMOVALS_PREFIX, key, (name) => [{ of: "removal", name }, removalKey(name)]),
   [REPOSITORIES_PREFIX]: readRepositoryKey,
   [UPLOADS_PREFIX]: (key) =>
     named(UPLOADS_PREFIX, key, (name) => {
