@@ -107,6 +107,17 @@ export interface ListPage {
   readonly limit: number;
 }
 
+/** What a `listPage` answers. */
+export interface ListedKeys {
+  /** What `list` answers. */
+  readonly keys: readonly string[];
+  /**
+   * Whether more keys follow. None do where the keys are fewer than `limit`. A store that cannot tell of a page that is just
+   * full says `true`: the next one may be empty.
+   */
+  readonly more: boolean;
+}
+
 /** A file with an object's bytes. */
 export interface LocatedFile {
   /** Absolute path of a regular file inside a directory that the plugin was granted. */
@@ -192,6 +203,12 @@ export interface Storage {
   list(prefix: string, page: ListPage): Promise<string[]>;
 
   /**
+   * As `list`, and whether more keys follow: for stores that tell that with the keys, where to ask for one key more can be to
+   * ask twice. A plugin without the method is asked for that key by `list`.
+   */
+  listPage?(prefix: string, page: ListPage): Promise<ListedKeys>;
+
+  /**
    * Where the bytes of `key` are, for reading or, `append`, for writing at the end; then the file exists already,
    * created empty if need be. A URL is for reading, and may be one where nothing is. `undefined`: there is no such object, or
    * its bytes are reached by the wire alone; for writing, those of all objects. A plugin without the method is never asked.
@@ -226,6 +243,7 @@ export const STORAGE_VERBS = [
 /** The contract's method names: the wire's allow-list. */
 export const STORAGE_METHODS = [
   ...STORAGE_VERBS,
+  "listPage",
   "locate",
   "features",
   "copy",
@@ -235,7 +253,7 @@ export const STORAGE_METHODS = [
 /** Largest object of `get` and `put`, in bytes. */
 export const VALUE_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Largest page of `list`. */
+/** Largest page of `list` and `listPage`. */
 export const LIST_LIMIT_MAX = 10_000;
 
 const SEGMENT = /^(?!\.{1,2}$)[!#$&'()+,\-.0-9;=@A-Z\[\]^_`a-z{}~]{1,255}$/;

@@ -1,5 +1,6 @@
 import {
   LIST_LIMIT_MAX,
+  type ListedKeys,
   type Location,
   type STORAGE_METHODS,
   type StorageFeatures,
@@ -51,7 +52,8 @@ export const STORAGE_WIRE: WireMethods & Readonly<Record<(typeof STORAGE_METHODS
   },
   move: { patience: COPY_PATIENCE, read: readBoolean },
   delete: { patience: PATIENCE, read: readBoolean },
-  list: { patience: PATIENCE, read: (answer) => readList(answer, readText, LIST_LIMIT_MAX) },
+  list: { patience: PATIENCE, read: readKeys },
+  listPage: { optional: true, patience: PATIENCE, read: (answer) => readListed(readRecord(answer)) },
   locate: { optional: true, read: orAbsent(readLocation) },
   features: { optional: true, read: (answer) => readFeatures(readRecord(answer)) },
   copy: { optional: true, patience: COPY_PATIENCE, read: readBoolean },
@@ -60,6 +62,17 @@ export const STORAGE_WIRE: WireMethods & Readonly<Record<(typeof STORAGE_METHODS
 
 function orAbsent<T>(read: (answer: Properties) => T): (answer: unknown) => T | undefined {
   return (answer) => answer === undefined ? undefined : read(readRecord(answer));
+}
+
+function readKeys(answer: unknown): string[] {
+  return readList(answer, readText, LIST_LIMIT_MAX);
+}
+
+/** Whoever goes on does so after the last of the keys. */
+function readListed({ keys, more }: Properties): ListedKeys {
+  const listed = { keys: readKeys(keys), more: readBoolean(more) };
+  if (listed.more && listed.keys.length === 0) throw malformed("keys, since more follow", "none");
+  return listed;
 }
 
 function readLocation({ file, url, unless }: Properties): Location {

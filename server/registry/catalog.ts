@@ -4,6 +4,7 @@ import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
 import { unlessConflict } from "./conditions.ts";
 import { CATALOG_PREFIX, catalogKey, nameAfter } from "./keys.ts";
+import { listPage } from "./list_page.ts";
 import { mapParallel } from "./parallel.ts";
 import { RecentlySeen } from "./recently_seen.ts";
 import type { Removals } from "./removals.ts";
@@ -96,28 +97,31 @@ export class Catalog {
   async #list(page: Page): Promise<Listed<RepositoryName>> {
     if (page.limit === 0) return { entries: [], more: false };
     const after = page.last === undefined ? {} : { after: catalogKey(page.last) };
-    const keys = await this.#storage.list(CATALOG_PREFIX, { ...after, limit: page.limit + 1 });
-    return cutPage(keys.map((key) => nameAfter(CATALOG_PREFIX, key)), page.limit);
+    const { keys, more } = await listPage(this.#storage, CATALOG_PREFIX, { ...after, limit: page.limit });
+    return { entries: keys.map((key) => nameAfter(CATALOG_PREFIX, key)), more };
   }
 
   /** All tags of all repositories as `<name>:<tag>`, in byte order of the name, then of the tag. */
   async listTags(page: Page, sees?: Sees): Promise<Listed<string>> {
     if (page.limit === 0) return { entries: [], more: false };
     const found: string[] = [];
+    let more = false;
     const [lastName = "", lastTag] = page.last?.split(":", 2) ?? [];
     const add = async (name: RepositoryName, last?: string) => {
-      const limit = page.limit + 1 - found.length;
+      // Of a page that is full just one entry more is wanted.
+      const limit = Math.max(page.limit - found.length, 1);
       const tags = await this.#tags.list(name, last === undefined ? { limit } : { limit, last });
       found.push(...tags.entries.map((tag: Tag) => `${name}:${tag}`));
+      more = tags.more || found.length > page.limit;
     };
     const isSeen = !sees || !isRepositoryName(lastName) || await sees(lastName);
     if (lastTag !== undefined && isSeen) await add(lastName as RepositoryName, lastTag);
-    for (let last = lastName; found.length <= page.limit;) {
+    for (let last = lastName; !more;) {
       const names = await this.list(last === "" ? { limit: 100 } : { limit: 100, last }, sees);
-      for (const name of names.entries) if (found.length <= page.limit) await add(name);
+      for (const name of names.entries) if (!more) await add(name);
       if (!names.more) break;
       last = names.entries.at(-1)!;
     }
-    return cutPage(found, page.limit);
+    return { entries: found.slice(0, page.limit), more };
   }
 }

@@ -52,8 +52,8 @@ interface Change<T> {
 
 /** The methods of a store that may be an object of a class. */
 function bound(storage: Storage): Storage {
-  const { stat, get, open, put, append, move, list, locate, url } = storage;
-  const whole = { stat, get, open, put, append, move, delete: storage.delete, list, locate, url };
+  const { stat, get, open, put, append, move, list, listPage, locate, url } = storage;
+  const whole = { stat, get, open, put, append, move, delete: storage.delete, list, listPage, locate, url };
   const methods = Object.entries(whole).filter(([, method]) => method !== undefined);
   return Object.fromEntries(
     methods.map(([name, method]) => [name, method!.bind(storage)]),

@@ -2,10 +2,11 @@ import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { RepositoryName } from "../oci/name.ts";
-import { cutPage, type Listed, type Page } from "../oci/page.ts";
+import type { Listed, Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
 import { markLine, readLine, unlessConflict } from "./conditions.ts";
 import { lastPart, taggedKey, taggedPrefix, tagKey, tagsPrefix } from "./keys.ts";
+import { listPage } from "./list_page.ts";
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 import { type PastTagChange, TagHistory } from "./tag_history.ts";
@@ -205,8 +206,8 @@ export class Tags {
   async list(name: RepositoryName, page: Page): Promise<Listed<Tag>> {
     if (page.limit === 0) return { entries: [], more: false };
     const after = page.last === undefined ? {} : { after: tagKey(name, page.last) };
-    const keys = await this.#storage.list(tagsPrefix(name), { ...after, limit: page.limit + 1 });
-    return cutPage(keys.map((key) => lastPart(key) as Tag), page.limit);
+    const { keys, more } = await listPage(this.#storage, tagsPrefix(name), { ...after, limit: page.limit });
+    return { entries: keys.map((key) => lastPart(key) as Tag), more };
   }
 
   async #removeIf(

@@ -31,24 +31,35 @@ const STARTS: readonly (readonly [start: NonNullable<Breakage["start"]>, reason:
   ["lacks a method", "it has no method move, list"],
 ];
 
-const LIES:
-  readonly (readonly [method: "stat" | "get" | "open" | "list" | "move", answer: unknown, reason: string])[] =
-    [
-      ["list", null, "expected a list of at most 10000 items, found null"],
-      ["list", "a", "expected a list of at most 10000 items, found a"],
-      ["list", ["a", 1], "expected a text, found 1"],
-      ["list", ["a".repeat(9000)], `expected a text, found ${"a".repeat(80)}`],
-      [
-        "list",
-        Array.from({ length: 10_001 }, () => "a"),
-        "expected a list of at most 10000 items, found another object",
-      ],
-      ["move", "true", "expected a boolean, found true"],
-      ["move", null, "expected a boolean, found null"],
-      ["get", { size: 0, modifiedAtMs: 1, etag: "a" }, "TypeError: Cannot answer: its bytes is no bytes"],
-      ["open", { size: 0, modifiedAtMs: 1 }, "TypeError: Cannot answer: its body is no stream"],
-      ["open", { size: 0, modifiedAtMs: 1, body: "text" }, "TypeError: Cannot answer: its body is no stream"],
-    ];
+const LIES: readonly (readonly [
+  method: "stat" | "get" | "open" | "list" | "listPage" | "move",
+  answer: unknown,
+  reason: string,
+])[] = [
+  ["list", null, "expected a list of at most 10000 items, found null"],
+  ["list", "a", "expected a list of at most 10000 items, found a"],
+  ["list", ["a", 1], "expected a text, found 1"],
+  ["list", ["a".repeat(9000)], `expected a text, found ${"a".repeat(80)}`],
+  [
+    "list",
+    Array.from({ length: 10_001 }, () => "a"),
+    "expected a list of at most 10000 items, found another object",
+  ],
+  ["listPage", ["a"], "expected an object, found another object"],
+  ["listPage", { keys: ["a"] }, "expected a boolean, found undefined"],
+  ["listPage", { keys: ["a", 1], more: true }, "expected a text, found 1"],
+  ["listPage", { keys: [], more: true }, "expected keys, since more follow, found none"],
+  [
+    "listPage",
+    { keys: Array.from({ length: 10_001 }, () => "a"), more: true },
+    "expected a list of at most 10000 items, found another object",
+  ],
+  ["move", "true", "expected a boolean, found true"],
+  ["move", null, "expected a boolean, found null"],
+  ["get", { size: 0, modifiedAtMs: 1, etag: "a" }, "TypeError: Cannot answer: its bytes is no bytes"],
+  ["open", { size: 0, modifiedAtMs: 1 }, "TypeError: Cannot answer: its body is no stream"],
+  ["open", { size: 0, modifiedAtMs: 1, body: "text" }, "TypeError: Cannot answer: its body is no stream"],
+];
 
 const STAT_LIES: readonly (readonly [answer: unknown, reason: string])[] = [
   [null, "expected an object, found null"],
@@ -103,6 +114,7 @@ for (const isolation of WALLS) {
       const { storage } = stage;
       const calls = {
         list: () => storage.list("", { limit: 10_000 }),
+        listPage: () => storage.listPage!("", { limit: 10_000 }),
         move: () => storage.move("a", "b"),
         get: () => storage.get("a"),
         open: () => storage.open("a"),

@@ -1,5 +1,5 @@
 /**
- * Clauses on `list`.
+ * Clauses on `list` and `listPage`.
  *
  * @module
  */
@@ -39,7 +39,7 @@ const ORDERED_KEYS = [
 const PREFIXES = ["", "a", "a/", "a/a", "a/a/", "a-b", "math", "0.1.2", "none", "none/", "//", "../"];
 const AFTERS = ["", " ", "/", "a/", "a/a/", "a/a/b/c", "a-", "b", "math/zz", "zz/z", "~~", "é"];
 
-/** Clauses on `list`. */
+/** Clauses on `list` and `listPage`. */
 export const LISTS: readonly StorageClause[] = [
   {
     name: "list() answers the byte order of whole keys",
@@ -63,6 +63,26 @@ export const LISTS: readonly StorageClause[] = [
               expected.slice(0, limit),
               `prefix "${prefix}" after "${after}" limit ${limit}`,
             );
+          }
+        }
+      }
+    },
+  },
+  {
+    name:
+      "listPage(), where there is one, answers what list() does, and whether more follow a page that is full",
+    run: async (storage) => {
+      if (!storage.listPage) return;
+      await putAll(storage, ORDERED_KEYS);
+      for (const prefix of PREFIXES) {
+        for (const after of [...AFTERS, "0.1.3", "math.x"]) {
+          const { length } = await storage.list(prefix, { after, limit: 10_000 });
+          for (const limit of new Set([1, 3, Math.max(length - 1, 1), Math.max(length, 1), 10_000])) {
+            const { keys, more } = await storage.listPage(prefix, { after, limit });
+            const place = `prefix "${prefix}" after "${after}" limit ${limit}`;
+            assert.deepEqual(keys, await storage.list(prefix, { after, limit }), place);
+            // Of a page that is just full it may say either.
+            assert.ok(length === limit || more === (length > limit), place);
           }
         }
       }

@@ -15,8 +15,14 @@ const OWN = ":";
 /** Sorts after all of them. */
 const AFTER_OWN = ":~";
 
-/** The store's keys, in byte order. A page of S3's follows the last key of the one before: no marker of the store's is trusted. */
-export async function listKeys(bucket: Bucket, { root, prefix, after, limit }: Listing): Promise<string[]> {
+/**
+ * The store's keys, in byte order, and whether S3 says that any follow, be it the plugin's own. A page of S3's follows the last
+ * key of the one before: no marker of the store's is trusted.
+ */
+export async function listPage(
+  bucket: Bucket,
+  { root, prefix, after, limit }: Listing,
+): Promise<{ readonly keys: string[]; readonly more: boolean }> {
   const keys: string[] = [];
   let start = after;
   for (;;) {
@@ -26,7 +32,7 @@ export async function listKeys(bucket: Bucket, { root, prefix, after, limit }: L
     });
     const found = page.keys.map((key) => key.slice(root.length));
     keys.push(...found.filter((key) => !key.startsWith(OWN)));
-    if (!page.more || keys.length >= limit) return keys;
+    if (!page.more || keys.length >= limit) return { keys, more: page.more };
     const last = found.at(-1)!;
     start = last.startsWith(OWN) ? AFTER_OWN : last;
   }

@@ -14,6 +14,7 @@ import {
   type Bytes,
   type ByteSpan,
   type DeleteCondition,
+  type ListedKeys,
   type ListPage,
   type Location,
   type MoveCondition,
@@ -31,7 +32,7 @@ import { joinChunks, joinStreams, readChunks } from "./chunks.ts";
 import { Copies } from "./copies.ts";
 import { GrowingObjects, type ReadGrowth } from "./growing.ts";
 import { grownSize, NOTHING_GROWN } from "./growth.ts";
-import { listKeys } from "./listing.ts";
+import { listPage } from "./listing.ts";
 import { probeConditions } from "./probe.ts";
 import { type RedirectRule, redirectRule } from "./redirects.ts";
 import { type Patience, readSettings, type S3Options } from "./settings.ts";
@@ -211,8 +212,12 @@ class S3Storage implements Storage {
     }
   }
 
-  list(prefix: string, { after, limit }: ListPage): Promise<string[]> {
-    return listKeys(this.#bucket, { root: this.#settings.keyPrefix, prefix, after, limit });
+  async list(prefix: string, page: ListPage): Promise<string[]> {
+    return (await this.listPage(prefix, page)).keys;
+  }
+
+  listPage(prefix: string, { after, limit }: ListPage): Promise<ListedKeys & { readonly keys: string[] }> {
+    return listPage(this.#bucket, { root: this.#settings.keyPrefix, prefix, after, limit });
   }
 
   /** What the server reads by itself it reads as anybody would: with no certificates or keys of its own. */
