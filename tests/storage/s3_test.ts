@@ -134,6 +134,8 @@ Deno.test({
     const isMoved = await one.move("up", "blob").catch(() => false);
     if (isMoved) assertEquals(await contentOf(other, "blob"), whole.slice(0, sizes[0]));
     else assertEquals(await other.stat("blob"), undefined);
+    if (!isMoved) await other.delete("up");
+    assertEquals(await leftAside(prefix), []);
   },
 });
 

@@ -12,6 +12,7 @@ export const KEY_PREFIXES: Readonly<Record<string, readonly string[]>> = {
     "repositories/",
     "uploads/",
     "deletions/",
+    "removals/",
     "due/",
     "due_bytes/",
     "aside/",

@@ -83,7 +83,7 @@ export class Bucket {
     const { ifAbsent, ifMatch, withinMs, grown, note } = put;
     const isConditional = ifAbsent || ifMatch !== undefined;
     const write = isConditional ? crypto.randomUUID() : undefined;
-    const answer = await this.#send({
+    const sent = this.#send({
       method: "PUT",
       key,
       body,
@@ -95,7 +95,11 @@ export class Bucket {
         ...(note !== undefined && { [NOTE]: note }),
       },
       ...(withinMs !== undefined && { withinMs }),
+      // A store that refuses a write before it has read the body may lose its answer with the connection, each time.
+      ...(ifMatch !== undefined && { isWorthwhile: async () => (await this.head(key))?.etag === ifMatch }),
     });
+    const answer = await unlessConflict(sent);
+    if (!answer) return await this.#findWrite(key, write!);
     await answer.body.cancel();
     if (answer.status === 412 || (answer.status === 404 && ifMatch !== undefined)) {
       return answer.isRepeated ? await this.#findWrite(key, write!) : undefined;
@@ -279,6 +283,15 @@ export class Bucket {
   async #findWrite(key: string, write: string): Promise<string | undefined> {
     const facts = await this.head(key);
     return facts?.write === write ? facts.etag : undefined;
+  }
+}
+
+async function unlessConflict<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof PluginError && error.code === "conflict") return undefined;
+    throw error;
   }
 }
 

@@ -30,6 +30,8 @@ export interface S3Request {
   readonly body?: readonly Chunk[];
   /** The store refuses it later than so long after the call began, whichever try it is: then the call is `unavailable`. */
   readonly withinMs?: number;
+  /** Asked before it is tried again because an answer was lost: `false` ends the call with `conflict`. */
+  readonly isWorthwhile?: () => Promise<boolean>;
 }
 
 /** An answer of the store. Whoever has it reads its body to the end or cancels it. */
@@ -86,7 +88,7 @@ export class Transport {
 
   /**
    * Sends a request until it has an answer. Fails with `unavailable` where there was none, or a passing failure, until
-   * the budget was spent; with `failed` where the store does not accept the keys.
+   * the budget was spent; with `failed` where the store does not accept the keys; with `conflict` where it is not worthwhile.
    */
   async request(request: S3Request): Promise<S3Answer> {
     const call = new Call(request, this.#settings.patience.budgetMs);
@@ -98,6 +100,7 @@ export class Transport {
       const delayMs = this.#retries.delay({ tries: call.tries, retryAfter, leftMs: call.leftMs() });
       if (delayMs === undefined) throw call.error("unavailable", state);
       await new Promise((resolve) => setTimeout(resolve, delayMs));
+      if (call.isRepeated && await request.isWorthwhile?.() === false) throw call.error("conflict", state);
     }
   }
 

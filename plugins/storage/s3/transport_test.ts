@@ -301,6 +301,19 @@ Deno.test("a body that is cancelled frees its connection", async () => {
   while (store.open() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 });
 
+Deno.test("request() asks whether it is still worthwhile before it is tried again, once an answer was lost", async () => {
+  using store = startScripted([vanish, answering(500), answering(200)]);
+  const verdicts = [true, false];
+  const asked: number[] = [];
+  const isWorthwhile = () => {
+    asked.push(store.requests.length);
+    return Promise.resolve(verdicts.shift()!);
+  };
+  const { code } = await failure(transportTo(store).request({ ...PUT, isWorthwhile }));
+  assertEquals([code, store.requests.length], ["conflict", 2]);
+  assertEquals(asked, [1, 2]);
+});
+
 Deno.test("request() fails with what the store refuses, and says nothing of the keys", async () => {
   using store = startScripted([answering(403, xml("SignatureDoesNotMatch")), answering(401)]);
   const transport = transportTo(store);
