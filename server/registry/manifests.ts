@@ -258,16 +258,14 @@ export class Manifests {
    */
   async #store(name: RepositoryName, newPush: NewPush): Promise<boolean> {
     const { id, digest, manifest, push } = newPush;
-    const [isNew] = await Promise.all([
-      this.#objects.put(name, id, toKeep(newPush)),
-      mapParallel(push.tags, (tag) => this.#tags.noteChange(name, tag, { ...push, digest })),
-    ]);
+    const noted = mapParallel(push.tags, (tag) => this.#tags.noteChange(name, tag, { ...push, digest }));
+    const put = this.#objects.put(name, id, toKeep(newPush));
     // Who removes the tags of a manifest that was there before looks whether it is back after what it has taken away.
-    const [announced, found] = await Promise.allSettled([
-      mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, digest)),
-      this.#lookAgain(name, manifest),
-    ]);
-    if (announced.status === "rejected") throw announced.reason;
+    const announced = put.then(() => mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, digest)));
+    const looked = put.then(() => this.#lookAgain(name, manifest));
+    const [found] = await Promise.allSettled([looked, announced, noted]);
+    const isNew = await put;
+    await Promise.all([announced, noted]);
     if (found.status === "fulfilled") return found.value;
     if (!isNew || !await this.#withdraw(name, newPush)) throw found.reason;
     return false;
