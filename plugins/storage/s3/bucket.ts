@@ -123,9 +123,24 @@ export class Bucket {
     return true;
   }
 
-  /** Has the store copy an object of at most 5 GiB. Answers whether there was one. */
-  async copy(from: string, to: string): Promise<boolean> {
-    const answer = await this.#send({ method: "PUT", key: to, headers: this.#sourceHeaders(from) });
+  /**
+   * Has the store copy the bytes of an object of at most 5 GiB, and nothing that is kept with them. Answers whether there was one. Where
+   * it does not have the etag `ifMatch`: `conflict`.
+   */
+  async copy(from: string, to: string, { ifMatch }: { readonly ifMatch?: string } = {}): Promise<boolean> {
+    const answer = await this.#send({
+      method: "PUT",
+      key: to,
+      headers: {
+        ...this.#sourceHeaders(from),
+        "x-amz-metadata-directive": "REPLACE",
+        ...(ifMatch !== undefined && { "x-amz-copy-source-if-match": ifMatch }),
+      },
+    });
+    if (answer.status === 412) {
+      await answer.body.cancel();
+      throw new PluginError("conflict", `Cannot copy ${from}: its etag is not ${ifMatch}`);
+    }
     if (answer.status === 404) {
       await answer.body.cancel();
       // A try whose answer was lost may have copied it before it went.

@@ -8,11 +8,12 @@ import {
   encodeGrowth,
   grownSize,
   type Growth,
+  isPlain,
   NOTHING_GROWN,
   type Part,
   restSize,
 } from "./growth.ts";
-import { GrowthCache } from "./growth_cache.ts";
+import { GrowthCache, type PlainFacts } from "./growth_cache.ts";
 import { PartBudget } from "./part_budget.ts";
 import { giveBack, takeSegment } from "./segments.ts";
 
@@ -74,23 +75,31 @@ export class GrowingObjects {
         `Cannot read how far ${key} has grown: its state is not as long as it says`,
       );
     }
-    const unnoted = { etag: opened.etag, note: undefined };
+    const { etag: found, note } = opened;
     if (opened.size < this.#settings.partSize) {
-      return { growth: { ...NOTHING_GROWN, rest: await readChunks(opened.body) }, ...unnoted };
+      return { growth: { ...NOTHING_GROWN, rest: await readChunks(opened.body) }, etag: found, note };
     }
     await opened.body.cancel();
-    return { growth: { ...NOTHING_GROWN, base: { key, size: opened.size } }, ...unnoted };
+    return { growth: { ...NOTHING_GROWN, base: { key, size: opened.size } }, etag: found, note };
   }
 
-  /** Remembers an object that is empty: most are appended to at once. */
-  begin(key: string, etag: string): void {
-    this.#cache.set(key, { growth: NOTHING_GROWN, etag, note: undefined });
+  /** Remembers how a plain object was: most are appended to, or finished, next. */
+  notice(key: string, facts: PlainFacts): void {
+    this.#cache.notice(key, facts);
+  }
+
+  /** A plain object of so many bytes that was noticed last; it may be another by now. */
+  noticed(key: string, size: number): PlainFacts | undefined {
+    const facts = this.#cache.noticed(key);
+    return facts?.size === size ? facts : undefined;
   }
 
   /** The same of an object that was appended to here last, if it has so many bytes; it may be another by now. */
   recall(key: string, size: number): ReadGrowth | undefined {
     const read = this.#cache.get(key);
-    return read && grownSize(read.growth) === size ? read : undefined;
+    if (read && grownSize(read.growth) === size) return read;
+    const empty = size === 0 ? this.noticed(key, 0) : undefined;
+    return empty && { growth: NOTHING_GROWN, etag: empty.etag, note: undefined };
   }
 
   /** Adds `body` to an object that has `before`. What had arrived stays when it fails. Answers the length. */
@@ -243,12 +252,11 @@ export class GrowingObjects {
   }
 
   async #write(key: string, growth: Growth, { etag, note }: Omit<ReadGrowth, "growth">): Promise<void> {
-    const grown = grownSize(growth);
     const condition = etag === undefined ? { ifAbsent: true as const } : { ifMatch: etag };
     this.#cache.delete(key);
-    const put = await this.#bucket.put(key, encodeGrowth(growth), {
+    const put = await this.#bucket.put(key, isPlain(growth) ? growth.rest : encodeGrowth(growth), {
       ...(this.#settings.conditions && condition),
-      grown,
+      ...(!isPlain(growth) && { grown: grownSize(growth) }),
       note,
     });
     if (put === undefined) {

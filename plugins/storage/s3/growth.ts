@@ -1,7 +1,7 @@
 /**
- * What is kept of an object that grows by `append`, since an S3 object cannot: under the object's own key a line of JSON, then
- * the bytes that are too few for a part. The parts are in a multipart upload to a key aside, and what they are is written down
- * here and never asked of the store, because some list wrongly.
+ * What is kept of an object that grows by `append`, since an S3 object cannot: while its bytes are too few for a part, they themselves.
+ * From then on, under the object's own key, a line of JSON, then the bytes that are too few for another part. The parts are in
+ * a multipart upload to a key aside, and what they are is written down here and never asked of the store, because some list wrongly.
  */
 
 import { PluginError } from "../../contract/error.ts";
@@ -36,12 +36,17 @@ export function grownSize({ upload, base, rest }: Growth): number {
   return (base?.size ?? 0) + parts + restSize({ rest });
 }
 
+/** Whether its bytes are kept as they are. */
+export function isPlain({ upload, base }: Growth): boolean {
+  return !upload && !base;
+}
+
 /** Length of what is in no part, in bytes. */
 export function restSize({ rest }: Pick<Growth, "rest">): number {
   return bytesOf(rest, ({ byteLength }) => byteLength);
 }
 
-/** The growth as an object's bytes. */
+/** The growth as an object's bytes; of one that is not plain. */
 export function encodeGrowth({ upload, base, rest }: Growth): Chunk[] {
   const head = { ...(upload && { upload }), ...(base && { base }) };
   return [new TextEncoder().encode(`${JSON.stringify(head)}\n`), ...rest];

@@ -23,8 +23,21 @@ export async function probeConditions(bucket: Bucket, prefix: string): Promise<b
   }
 }
 
-async function isRefused(put: Promise<string | undefined>): Promise<boolean> {
-  return await put.catch(unlessFailed) === undefined;
+/** Whether the store holds who has it copy an object to the etag of its source. */
+export async function probeCopies(bucket: Bucket, prefix: string): Promise<boolean> {
+  const [from, to] = [prefix + crypto.randomUUID(), prefix + crypto.randomUUID()];
+  const etag = await bucket.put(from, [BYTES]);
+  try {
+    return await isRefused(bucket.copy(from, to, { ifMatch: NOBODYS_ETAG })) &&
+      await bucket.copy(from, to, { ifMatch: etag! }).catch(unlessFailed) === true;
+  } finally {
+    await bucket.delete(to);
+    await bucket.delete(from);
+  }
+}
+
+async function isRefused(change: Promise<unknown>): Promise<boolean> {
+  return await change.catch(unlessDone) === undefined;
 }
 
 async function isDeleteRefused(bucket: Bucket, key: string): Promise<boolean> {
@@ -35,4 +48,8 @@ async function isDeleteRefused(bucket: Bucket, key: string): Promise<boolean> {
 /** A store that does not know a condition may refuse the request altogether. */
 function unlessFailed(error: unknown): undefined {
   if (!(error instanceof PluginError) || error.code !== "failed") throw error;
+}
+
+function unlessDone(error: unknown): undefined {
+  if (!(error instanceof PluginError) || error.code !== "conflict") unlessFailed(error);
 }

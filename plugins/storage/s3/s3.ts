@@ -32,8 +32,9 @@ import { joinChunks, joinStreams, readChunks } from "./chunks.ts";
 import { Copies } from "./copies.ts";
 import { GrowingObjects, type ReadGrowth } from "./growing.ts";
 import { grownSize, NOTHING_GROWN } from "./growth.ts";
+import type { PlainFacts } from "./growth_cache.ts";
 import { listPage } from "./listing.ts";
-import { probeConditions } from "./probe.ts";
+import { probeConditions, probeCopies } from "./probe.ts";
 import { type RedirectRule, redirectRule } from "./redirects.ts";
 import { type Patience, readSettings, type S3Options } from "./settings.ts";
 import { sweepAside } from "./sweep.ts";
@@ -52,7 +53,9 @@ export const create: CreatePlugin<Storage, S3Options> = async (options) => {
   const mayRedirect = redirectRule(settings.redirects);
   const bucket = new Bucket(createTransport(settings), { name });
   const hasty = createTransport({ ...settings, patience: hurried(settings.patience) });
-  const conditions = await probeConditions(new Bucket(hasty, { name }), keyPrefix + PROBES);
+  const probed = new Bucket(hasty, { name });
+  const conditions = await probeConditions(probed, keyPrefix + PROBES);
+  const copiesHeld = await probeCopies(probed, keyPrefix + PROBES);
   const copier = new Copies(bucket, copies);
   const asidePrefix = keyPrefix + ASIDE;
   const growing = new GrowingObjects(bucket, copier, { asidePrefix, partSize, conditions });
@@ -60,6 +63,7 @@ export const create: CreatePlugin<Storage, S3Options> = async (options) => {
   return new S3Storage({ bucket, copies: copier, growing }, {
     keyPrefix,
     conditions,
+    copiesHeld,
     mayRedirect,
     urlLifetimeMs,
     isPlain: settings.ca === undefined && settings.encryption.by !== "customer",
@@ -84,6 +88,8 @@ interface Parts {
 interface StorageSettings {
   readonly keyPrefix: string;
   readonly conditions: boolean;
+  /** Whether the store holds copies to the etag of their source. */
+  readonly copiesHeld: boolean;
   readonly mayRedirect: RedirectRule;
   readonly urlLifetimeMs: number;
   /** Whether an object can be read with its URL alone. */
@@ -110,6 +116,9 @@ class S3Storage implements Storage {
 
   async stat(key: string): Promise<ObjectFacts | undefined> {
     const facts = await this.#bucket.head(this.#full(key));
+    if (facts && facts.grown === undefined) {
+      this.#growing.notice(this.#full(key), { etag: facts.etag, size: facts.size });
+    }
     return facts && factsOf(facts);
   }
 
@@ -157,7 +166,7 @@ class S3Storage implements Storage {
     if (etag === undefined) {
       throw new PluginError("conflict", `Cannot put ${key}: the condition does not hold`);
     }
-    if (bytes.byteLength === 0) this.#growing.begin(this.#full(key), etag);
+    if (bytes.byteLength === 0) this.#growing.notice(this.#full(key), { etag, size: 0 });
     return { etag };
   }
 
@@ -252,7 +261,10 @@ class S3Storage implements Storage {
 
   /** Of an object that is known to have been appended to: one read tells its size, and what it consists of. */
   async #moveSized(source: string, target: string, size: number): Promise<boolean> {
-    const read = this.#growing.recall(source, size) ?? await this.#growing.read(source);
+    const recalled = this.#growing.recall(source, size);
+    const noticed = recalled || !this.#settings.copiesHeld ? undefined : this.#growing.noticed(source, size);
+    if (noticed) return await this.#movePlain(source, target, noticed);
+    const read = recalled ?? await this.#growing.read(source);
     if (!read) return false;
     const found = grownSize(read.growth);
     if (found === size) return await this.#moveGrown(source, target, read);
@@ -263,6 +275,13 @@ class S3Storage implements Storage {
     await this.#growing.finish(source, read, target);
     await this.#growing.forget(source, read.growth);
     await this.#remove(source, { etag: read.etag! });
+    return true;
+  }
+
+  /** No byte of it passes here. */
+  async #movePlain(source: string, target: string, { etag }: PlainFacts): Promise<boolean> {
+    if (!await this.#bucket.copy(source, target, { ifMatch: etag })) return false;
+    await this.#remove(source, { etag });
     return true;
   }
 
