@@ -1,3 +1,4 @@
+import { PluginError } from "../../plugins/contract/error.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import { formatContentRange, formatUnsatisfiedRange, parseRange, type Span } from "../oci/range.ts";
@@ -11,7 +12,26 @@ const MEDIA_TYPE = "application/octet-stream";
 export async function get(registry: Registry, call: Call<"name" | "digest">): Promise<Response> {
   const { name, digest } = call.words;
   const { blobs } = registry;
-  const facts = await (call.method === "HEAD" ? blobs.stat(name, digest) : blobs.find(name, digest));
+  const found = await (call.method === "HEAD" ? blobs.stat(name, digest) : blobs.find(name, digest));
+  const answer = await answerWith(registry, call, found);
+  if (answer) return answer;
+  await blobs.forgetSize(digest);
+  const known = await answerWith(registry, call, await blobs.stat(name, digest));
+  if (known) return known;
+  throw new PluginError(
+    "unavailable",
+    `Cannot read ${digest}: the store says that it has another size each time`,
+  );
+}
+
+/** `undefined`: the blob's size is another than was believed. */
+async function answerWith(
+  registry: Registry,
+  call: Call<"name" | "digest">,
+  facts: { readonly size: number } | undefined,
+): Promise<Response | undefined> {
+  const { digest } = call.words;
+  const { blobs } = registry;
   if (!facts) throw unknownBlob();
   const headers = {
     "Accept-Ranges": "bytes",
@@ -28,6 +48,7 @@ export async function get(registry: Registry, call: Call<"name" | "digest">): Pr
   if (elsewhere !== undefined) return redirectAnswer(elsewhere, digest);
   const opened = await blobs.open(digest, span);
   if (!opened) throw unknownBlob();
+  if (opened.size !== facts.size) return void await opened.body.cancel();
   return new Response(opened.body, {
     status: span ? 206 : 200,
     headers: {

@@ -96,6 +96,11 @@ export class Blobs {
     }
   }
 
+  /** Bytes were found whose size is another than `find` has said. */
+  forgetSize(digest: Digest): Promise<void> {
+    return this.#facts.forget(digest);
+  }
+
   /** Where this client may read a blob that `stat` has found by itself; `undefined`: it is served from here. */
   async url(digest: Digest, request: UrlRequest): Promise<string | undefined> {
     const answered = await this.#storage.url?.(blobKey(digest), request);
