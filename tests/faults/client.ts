@@ -238,6 +238,7 @@ function isPassing(answer: Answer | undefined, success: number): boolean {
   return false;
 }
 
-function blobPath(digest: string): string {
+/** Where a blob of its repository is. */
+export function blobPath(digest: string): string {
   return `/v2/${REPOSITORY}/blobs/${digest}`;
 }

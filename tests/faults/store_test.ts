@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import type { Fault, Rule } from "../support/faulty_proxy.ts";
 import type { S3Operation } from "../support/s3_operations.ts";
+import { blobPath } from "./client.ts";
 import {
   assertNothingLeft,
   assertToldToComeAgain,
@@ -17,6 +18,7 @@ const SLOW_DOWN: Fault = { kind: "answer", status: 503, code: "SlowDown" };
 const SENDING: readonly S3Operation[] = ["PutObject", "UploadPart"];
 const ANSWERED_IN_XML: readonly S3Operation[] = ["CopyObject", "CompleteMultipartUpload", "ListObjectsV2"];
 const REFUSED_MS = 300;
+const STALLED_MS = 500;
 
 /** A push and a pull, while requests meet a fault; it must have been met. */
 async function workUnder({ cluster: { links: { store } }, client }: Scene, rule: Rule): Promise<void> {
@@ -37,11 +39,36 @@ async function isUnseen(scene: Scene, fault: Fault, rule: Omit<Rule, "fault"> = 
 async function breaksBlob({ cluster: { links: { store } }, client }: Scene, fault: Fault): Promise<void> {
   const { blobs } = await client.push();
   const plan = store.plan({ fault, operations: ["GetObject"], key: /^[^:]+\/blobs\//, times: 1 });
-  assertEquals(await client.askForBlob(blobs[1]!), undefined);
+  assert(await client.askForBlob(blobs[1]!) === undefined, "the client sees a whole answer");
   assertEquals(plan.hits, 1);
   plan.end();
   await client.pullBlob(blobs[1]!);
   assertEquals(client.takeTroubles().map(({ status }) => status), ["broken"]);
+}
+
+/** A client sees a body that stands still, and gives it up; then the store's connection ends, too, and all of it can be had. */
+async function stallsBlob({ cluster, client }: Scene): Promise<void> {
+  const { store } = cluster.links;
+  const { blobs } = await client.push();
+  const fault: Fault = { kind: "stall answer", after: 1_000_000 };
+  const plan = store.plan({ fault, operations: ["GetObject"], key: /^[^:]+\/blobs\//, times: 1 });
+  const answer = await fetch(`${cluster.replica(0).url}${blobPath(blobs[1]!)}`);
+  const size = Number(answer.headers.get("Content-Length"));
+  const reader = answer.body!.getReader();
+  let bytes = 0;
+  let chunk: Promise<ReadableStreamReadResult<Uint8Array>> | undefined;
+  while (await Promise.race([chunk = reader.read(), delay(STALLED_MS)])) bytes += (await chunk).value!.length;
+  assert(bytes > 0 && bytes < size, `${bytes} of ${size} bytes have come`);
+  assertEquals([plan.hits, store.stalled], [1, 1]);
+  await reader.cancel();
+  while (store.stalled > 0) await delay(10);
+  plan.end();
+  await client.pullBlob(blobs[1]!);
+  assertEquals(client.takeTroubles(), []);
+}
+
+function delay(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
 }
 
 async function refuseFor({ cluster: { links: { store } }, client }: Scene, ms: number): Promise<void> {
@@ -82,6 +109,7 @@ faultTest("A store that fails for a moment", async (t) => {
     await breaksBlob(scene, { kind: "cut answer", after: 0 });
     await breaksBlob(scene, { kind: "cut answer", after: 1_000_000 });
   });
+  await row("stands still in the middle of a blob", () => stallsBlob(scene));
   await row(
     "announces more than comes",
     () =>
@@ -90,10 +118,11 @@ faultTest("A store that fails for a moment", async (t) => {
         key: /^(?!.*\/blobs\/sha256\/)/,
       }),
   );
-  await row(
-    "announces less of a blob than there is",
-    () => breaksBlob(scene, { kind: "wrong length", by: -5 }),
-  );
+  await row("announces less of a blob than there is", async () => {
+    const rule = { operations: ["GetObject"], key: /^[^:]+\/blobs\//, times: 1 } as const;
+    await workUnder(scene, { fault: { kind: "wrong length", by: -5 }, ...rule });
+    assertEquals(client.takeTroubles(), []);
+  });
   await row("announces less of an answer than there is", async () => {
     for (const operation of ANSWERED_IN_XML.slice(0, 2)) {
       await workUnder(scene, { fault: { kind: "wrong length", by: -5 }, operations: [operation], times: 1 });

@@ -37,6 +37,8 @@ export type Fault =
   | { readonly kind: "lose answer" }
   /** The connection ends after this many bytes of the answer's body. */
   | { readonly kind: "cut answer"; readonly after: number }
+  /** No more than this many bytes of the answer's body come, until the client ends the connection. */
+  | { readonly kind: "stall answer"; readonly after: number }
   /** The answer is said to be this much longer, or shorter, than it is. */
   | { readonly kind: "wrong length"; readonly by: number }
   /** The request is not carried out, but answered: `{ status: 503, code: "SlowDown" }`. */
@@ -91,6 +93,7 @@ export class FaultyProxy implements AsyncDisposable {
   readonly #port: number;
   #plans: Plan[] = [];
   #requests: S3Request[] = [];
+  #stalled = 0;
 
   /** `endpoint`: the store, `http://127.0.0.1:<port>`. */
   constructor(endpoint: string) {
@@ -105,6 +108,11 @@ export class FaultyProxy implements AsyncDisposable {
   /** What was asked for since the last `forget`, also what met a fault. */
   get requests(): readonly S3Request[] {
     return this.#requests;
+  }
+
+  /** How many answers stand still. */
+  get stalled(): number {
+    return this.#stalled;
   }
 
   /** How often each operation was asked for since the last `forget`. */
@@ -187,6 +195,9 @@ export class FaultyProxy implements AsyncDisposable {
       case "delay":
         await new Promise((resolve) => setTimeout(resolve, fault.ms));
         return await this.#pass(exchange, undefined);
+      case "stall answer":
+        this.#stalled++;
+        return await this.#pass(exchange, fault).finally(() => this.#stalled--);
       default:
         return await this.#pass(exchange, fault);
     }
@@ -236,7 +247,7 @@ async function send(
 
 /** Answers whether another request can follow on the client's connection. */
 async function receive(
-  { client, asked: { method } }: Exchange,
+  { client, reader, asked: { method } }: Exchange,
   answers: WireReader,
   fault: Fault | undefined,
 ): Promise<boolean> {
@@ -250,6 +261,12 @@ async function receive(
   if (fault?.kind === "cut answer") {
     await writeAll(client, formatHead(answer));
     await writeSome(client, body, fault.after);
+    throw new Broken();
+  }
+  if (fault?.kind === "stall answer") {
+    await writeAll(client, formatHead(answer));
+    await writeSome(client, body, fault.after);
+    await drop(reader.body("connection"));
     throw new Broken();
   }
   if (fault?.kind === "wrong length") {
