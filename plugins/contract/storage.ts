@@ -35,6 +35,8 @@ export interface ObjectFacts {
   readonly modifiedAtMs: number;
   /** What its last `append` has noted about it, where that was the last change. */
   readonly note?: string;
+  /** What it is told from others by that were at its key, as it was earlier among them; where the store says so by the way. */
+  readonly etag?: string;
 }
 
 /** A whole small object. */
@@ -82,10 +84,14 @@ export interface PutCondition extends ChangeOptions {
 export interface MoveCondition extends ChangeOptions {
   /** Only an object of so many bytes; what is appended to it meanwhile is not moved. */
   readonly ifSize?: number;
+  /** Only the object that has this etag, with `ifSize`: of a store whose `stat` or `append` has told it. */
+  readonly ifMatch?: string;
 }
 
-/** How an `append` ends. */
+/** What must hold for an `append`, and how it ends. */
 export interface AppendOptions {
+  /** Nothing is created: where there is no object it is a `conflict`. */
+  readonly mustExist?: true;
   /**
    * The last so many bytes of the body, 1 to 1,024 of printable ASCII, are no content but a note, which `stat` answers
    * without the spaces at its end: what the caller only knows once the bytes have passed. Asked only of a store that keeps `notes`.
@@ -180,14 +186,14 @@ export interface Storage {
   /**
    * Writes `body` at the end of an object, which must be `offset` bytes long (an absent one is 0 bytes long and is
    * created, even by an empty body). Another length: `conflict`, and nothing was written. When the body fails, what
-   * had arrived stays. Answers the new length.
+   * had arrived stays. Answers the new length, and, if the store says so by the way, the etag.
    */
   append(
     key: string,
     offset: number,
     body: Bytes,
     options?: AppendOptions,
-  ): Promise<{ readonly size: number }>;
+  ): Promise<Pick<ObjectFacts, "size" | "etag">>;
 
   /**
    * Renames an object, replacing what was at `to`. Answers `false` where `from` does not exist. A condition that does not

@@ -2,6 +2,7 @@ import {
   LIST_LIMIT_MAX,
   type ListedKeys,
   type Location,
+  type ObjectFacts,
   type STORAGE_METHODS,
   type StorageFeatures,
   VALUE_BYTES_MAX,
@@ -48,7 +49,7 @@ export const STORAGE_WIRE: WireMethods & Readonly<Record<(typeof STORAGE_METHODS
   append: {
     patience: PATIENCE,
     streamArgument: 2,
-    read: (answer) => ({ size: readCount(readRecord(answer)["size"]) }),
+    read: (answer) => readAppended(readRecord(answer)),
   },
   move: { patience: COPY_PATIENCE, read: readBoolean },
   delete: { patience: PATIENCE, read: readBoolean },
@@ -88,9 +89,16 @@ function readFeatures({ shared, conditions, moveMs, notes }: Properties): Storag
   };
 }
 
-function readFacts({ size, modifiedAtMs, note }: Properties) {
-  const facts = { modifiedAtMs: readTime(modifiedAtMs), size: readCount(size) };
-  return note === undefined ? facts : { ...facts, note: readText(note) };
+function readAppended({ size, etag }: Properties): Pick<ObjectFacts, "size" | "etag"> {
+  return { size: readCount(size), ...(etag !== undefined && { etag: readText(etag) }) };
+}
+
+function readFacts({ modifiedAtMs, note, ...facts }: Properties): ObjectFacts {
+  return {
+    modifiedAtMs: readTime(modifiedAtMs),
+    ...readAppended(facts),
+    ...(note !== undefined && { note: readText(note) }),
+  };
 }
 
 function readBytes({ bytes, size }: Properties): Uint8Array<ArrayBuffer> {

@@ -9,8 +9,9 @@ import type { Due } from "./due.ts";
 import type { FactsCache } from "./facts_cache.ts";
 import { blobKey } from "./keys.ts";
 import type { Links } from "./links.ts";
-import { RecentlySeen } from "./recently_seen.ts";
+import { moment, RecentlySeen } from "./recently_seen.ts";
 import type { Removals } from "./removals.ts";
+import type { UploadState } from "./upload_hashes.ts";
 
 const HOLDERS_ASKED_MAX = 100;
 
@@ -48,14 +49,14 @@ export class Blobs {
 
   /** The size in bytes of a blob that the repository has. What it has been told of stays for the grace time. */
   async stat(name: RepositoryName, digest: Digest): Promise<{ readonly size: number } | undefined> {
-    const askedAtMs = performance.now();
+    const askedAt = moment();
     const [linked, blob] = await Promise.all([
       this.#links.rely(name, digest),
       this.#shared ? undefined : this.#storage.stat(blobKey(digest)),
     ]);
     if (!linked) return undefined;
     const found = blob ?? await this.#statBytes(digest);
-    if (found) this.#seen.add(askedAtMs, name, digest);
+    if (found) this.#seen.add(askedAt, name, digest);
     return found;
   }
 
@@ -122,20 +123,22 @@ export class Blobs {
   }
 
   /**
-   * Makes the upload's bytes, so many of which the digest has been computed of, a blob of the repository that was announced. The
+   * Makes an upload, whose digest has been computed of it in this state, a blob of the repository that was announced. The
    * link comes first: until the bytes are there it means nothing, and a crash leaves either the upload or the blob.
-   * `undefined` where more has been added to the upload meanwhile.
+   * `undefined` where the upload is in another state by now.
    */
   async take(
     name: RepositoryName,
     digest: Digest,
-    { key, size }: { readonly key: string; readonly size: number },
+    { key, state }: { readonly key: string; readonly state: UploadState },
   ): Promise<boolean | undefined> {
-    const heldAtMs = performance.now();
+    const { size, etag } = state;
+    const condition = { ifSize: size, ...(etag !== undefined && { ifMatch: etag }) };
+    const heldAt = moment();
     await this.#links.hold(name, digest);
-    const isTaken = await unlessConflict(this.#storage.move(key, blobKey(digest), { ifSize: size }));
+    const isTaken = await unlessConflict(this.#storage.move(key, blobKey(digest), condition));
     if (!isTaken) return isTaken;
-    this.#seen.add(heldAtMs, name, digest);
+    this.#seen.add(heldAt, name, digest);
     await this.#facts.keep(digest, size);
     return true;
   }

@@ -6,7 +6,7 @@ import { unlessConflict } from "./conditions.ts";
 import { CATALOG_PREFIX, catalogKey, nameAfter } from "./keys.ts";
 import { listPage } from "./list_page.ts";
 import { mapParallel } from "./parallel.ts";
-import { RecentlySeen } from "./recently_seen.ts";
+import { moment, RecentlySeen } from "./recently_seen.ts";
 import type { Removals } from "./removals.ts";
 import type { Tags } from "./tags.ts";
 
@@ -45,9 +45,9 @@ export class Catalog {
 
   /** Makes the repository exist. */
   async add(name: RepositoryName): Promise<void> {
-    const askedAtMs = performance.now();
+    const askedAt = moment();
     await this.#put(catalogKey(name));
-    this.#seen.add(askedAtMs, name);
+    this.#seen.add(askedAt, name);
   }
 
   /**

@@ -81,18 +81,21 @@ export class ManifestObjects {
   }
 
   /**
-   * The same for `push`, which is accepted where it is held: nobody else takes the manifest back then. What is there in
-   * its place, damaged, is replaced.
+   * The same for `push`, which is accepted where it is held: nobody else takes the manifest back then. One that another push has
+   * stored, or that is about to be put in the place of what is damaged, is accepted once `requireWhole` does not throw: that other
+   * push may find it lacking yet, or may have died.
    */
   async accept(
     name: RepositoryName,
     push: string,
-    manifest: NewManifest,
+    { requireWhole, ...manifest }: NewManifest & { readonly requireWhole: () => Promise<void> },
   ): Promise<"held" | "pardoned" | undefined> {
     for (;;) {
       const read = await this.#read(name, manifest.digest);
       if (!read) return undefined;
-      if (Buffer.compare(read.manifest.bytes, manifest.bytes) !== 0) {
+      const isDamaged = Buffer.compare(read.manifest.bytes, manifest.bytes) !== 0;
+      if (isDamaged || (read.head.push !== push && !read.head.accepted)) await requireWhole();
+      if (isDamaged) {
         const whole = encodeNew(push, manifest);
         const key = manifestKey(name, manifest.digest);
         await unlessConflict(this.#storage.put(key, whole, { ifMatch: read.etag }));

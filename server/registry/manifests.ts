@@ -216,13 +216,12 @@ export class Manifests {
   async #putWhole(name: RepositoryName, stored: NewPush): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       await this.#prepare(name, stored);
-      const isQuiet = await this.#store(name, stored);
+      const { isNew, isQuiet } = await this.#store(name, stored);
       await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
-      // Who takes the repository out of the catalog looks for manifests first.
-      const [state] = await Promise.all([
-        this.#objects.accept(name, stored.id, toKeep(stored)),
-        isQuiet ? this.#catalog.addLately(name) : this.#catalog.add(name),
-      ]);
+      const requireWhole = () => this.#requireReferences(name, stored.manifest, { believing: false });
+      const state = await this.#objects.accept(name, stored.id, { ...toKeep(stored), requireWhole });
+      // Who takes the repository out of the catalog looks for manifests first. One that was there before may have come back after that.
+      await (isNew && isQuiet ? this.#catalog.addLately(name) : this.#catalog.add(name));
       if (state === "held") return;
       await this.#requireStill(name, stored);
     }
@@ -252,11 +251,8 @@ export class Manifests {
     ]);
   }
 
-  /**
-   * From here on the repository has the manifest; unless something it refers to went meanwhile. Answers whether nothing is being taken
-   * from the repository.
-   */
-  async #store(name: RepositoryName, newPush: NewPush): Promise<boolean> {
+  /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
+  async #store(name: RepositoryName, newPush: NewPush): Promise<StoreOutcome> {
     const { id, digest, manifest, push } = newPush;
     const noted = mapParallel(push.tags, (tag) => this.#tags.noteChange(name, tag, { ...push, digest }));
     const put = this.#objects.put(name, id, toKeep(newPush));
@@ -266,12 +262,15 @@ export class Manifests {
     const [found] = await Promise.allSettled([looked, announced, noted]);
     const isNew = await put;
     await Promise.all([announced, noted]);
-    if (found.status === "fulfilled") return found.value;
+    if (found.status === "fulfilled") return { isNew, isQuiet: found.value };
     if (!isNew || !await this.#withdraw(name, newPush)) throw found.reason;
-    return false;
+    return { isNew, isQuiet: false };
   }
 
-  /** The look that decides: the manifest is there. Answers whether nothing is being taken from the repository. */
+  /**
+   * The look that decides, once the manifest was there: at all that it refers to, or, where nothing is being taken from the repository, at
+   * what was not seen lately. Answers whether nothing is.
+   */
   async #lookAgain(name: RepositoryName, manifest: Manifest): Promise<boolean> {
     const isQuiet = !await this.#removals.areAnnounced(name);
     await this.#requireReferences(name, manifest, { believing: isQuiet });
@@ -304,7 +303,7 @@ export class Manifests {
   }
 
   /**
-   * Something that the manifest refers to and the repository lacks. What it has is not about to go then. Only a look once the
+   * Something that the manifest refers to and the repository lacks. What was looked at is not about to go then. Only a look once the
    * manifest is there decides; the one before keeps most of what would be refused from being stored.
    */
   async #findMissing(
@@ -328,6 +327,13 @@ export class Manifests {
     if (await this.#objects.rely(name, child.digest)) return true;
     return !isManifestMediaType(child.mediaType) && await this.#blobs.has(name, child.digest);
   }
+}
+
+interface StoreOutcome {
+  /** Whether the manifest was not there before. */
+  readonly isNew: boolean;
+  /** Whether nothing is being taken from the repository. */
+  readonly isQuiet: boolean;
 }
 
 /** How it is looked whether something is there. */

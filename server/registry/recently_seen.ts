@@ -4,24 +4,29 @@ import type { RepositoryName } from "../oci/name.ts";
 const ENTRIES_MAX = 10_000;
 const LATELY_MS = 60_000;
 
-/** By both clocks: one stands still while a machine sleeps, the other is set. */
-interface Moment {
+/** A moment by both clocks: one stands still while a machine sleeps, the other is set. */
+export interface Moment {
   readonly runningMs: number;
   readonly wallMs: number;
 }
 
+/** Now. */
+export function moment(): Moment {
+  return { runningMs: performance.now(), wallMs: Date.now() };
+}
+
 /**
- * What the store told this process lately to be there, and not about to go: repositories, and blobs of repositories. Whoever believes
+ * What this process lately found, or put, in the store, and not about to go: repositories, and blobs of repositories. Whoever believes
  * it looks whether anything was taken from the repository since (`Removals`), or nothing hangs on it.
  */
 export class RecentlySeen {
   readonly #seen = new Map<string, Moment>();
 
-  /** `askedAtMs`: a moment before the store was asked, by `performance.now()`. `digest` left out: the repository. */
-  add(askedAtMs: number, name: RepositoryName, digest?: Digest): void {
+  /** `askedAt`: before the store was asked. `digest` left out: the repository. */
+  add(askedAt: Moment, name: RepositoryName, digest?: Digest): void {
     const key = keyOf(name, digest);
     this.#seen.delete(key);
-    this.#seen.set(key, { runningMs: askedAtMs, wallMs: Date.now() });
+    this.#seen.set(key, askedAt);
     if (this.#seen.size > ENTRIES_MAX) this.#seen.delete(this.#seen.keys().next().value!);
   }
 

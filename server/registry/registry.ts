@@ -105,7 +105,7 @@ export function deleteBlob(registry: Registry, name: RepositoryName, digest: Dig
   return registry.changes.alone(name, async () => {
     const requireUnneeded = () => refuseReferred(registry, name, digest);
     await requireUnneeded();
-    // Another process may have stored a manifest meanwhile: it checks its blobs after that, so one of the two gives way.
+    // Another process may be storing a manifest: it looks whether this was announced, and then at its blobs, so one of the two gives way.
     return await registry.blobs.delete(name, digest, requireUnneeded);
   });
 }

@@ -175,8 +175,10 @@ Deno.test("finish() answers again to a client whose first answer was lost", asyn
 Deno.test("append() refuses a chunk that does not begin where the upload ends, and the upload goes on", async () => {
   const registry = await open(await memoryStorage());
   const id = await registry.uploads.create(NAME);
-  const append = (text: string, offset: number) =>
-    registry.uploads.append(NAME, id, { body: bodyOf(text), offset });
+  const append = async (text: string, offset: number) => {
+    const { accepted, size } = await registry.uploads.append(NAME, id, { body: bodyOf(text), offset });
+    return { accepted, size };
+  };
   assertEquals(await append("abc", 0), { accepted: true, size: 3 });
   assertEquals(await append("x", 2), { accepted: false, size: 3 });
   assertEquals(await append("def", 3), { accepted: true, size: 6 });

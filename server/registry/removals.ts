@@ -8,7 +8,7 @@ const KEPT_MS = 3_600_000;
 const PAGE = 1_000;
 
 /**
- * The repositories from which something may be taken. Who takes something away condemns it, announces that here, looks whether
+ * The repositories from which a blob, or which themselves, may be taken away. Who does that condemns it, announces that here, looks whether
  * it is needed, and only then removes it. Who stores what needs it has seen it not condemned, stores, and looks here. So where
  * nothing is announced by then, whoever announces it later finds what was stored, and what was seen lately (`RecentlySeen`) need
  * not be looked at again.
@@ -20,7 +20,7 @@ export class Removals {
     this.#storage = storage;
   }
 
-  /** From now on nobody believes what was seen in the repository before. */
+  /** Whoever looks here from now on does not believe what was seen in the repository before. */
   async announce(name: RepositoryName): Promise<void> {
     const mark = new TextEncoder().encode(crypto.randomUUID());
     await this.#storage.put(removalKey(name), mark, { lasting: false });

@@ -10,6 +10,9 @@ export interface UploadPlace {
   readonly key: string;
 }
 
+/** What an upload is told from all that it was, and may become, by. */
+export type UploadState = Pick<ObjectFacts, "size" | "etag">;
+
 /** A body on its way into an upload. */
 export interface Hashing {
   /** The body, what passes of which is hashed; and what is noted of it, where `options` say so. */
@@ -31,6 +34,8 @@ export class UploadHashes {
   readonly #storage: Storage;
   readonly #notes: boolean;
   readonly #hashers = new Map<UploadId, RunningHash>();
+  /** The etags of what the hashes cover, where the store tells them. */
+  readonly #etags = new Map<UploadId, string>();
 
   /** `notes`: as in `StorageFeatures`. */
   constructor(storage: Storage, { notes }: { readonly notes: boolean }) {
@@ -46,18 +51,27 @@ export class UploadHashes {
   /** Forgets what is in memory. */
   forget(id: UploadId): void {
     this.#hashers.delete(id);
+    this.#etags.delete(id);
   }
 
-  /** How many bytes have passed here, where the store holds an append to what was there when it was asked for. */
+  /** What was watched last is with the store. */
+  arrived(id: UploadId, { etag }: Pick<ObjectFacts, "etag">): void {
+    this.#etags.delete(id);
+    if (etag !== undefined) setYoungest(this.#etags, id, etag, HASHERS_MAX);
+  }
+
+  /** How many bytes have passed here, where the store is another machine: it may have more by now. */
   passed(id: UploadId): Pick<ObjectFacts, "size"> | undefined {
     const hasher = this.#notes ? this.#hashers.get(id) : undefined;
     return hasher && { size: hasher.length };
   }
 
-  /** How many bytes have passed here, where they have this digest. */
-  known(id: UploadId, digest: Digest): number | undefined {
+  /** What has passed here, where it has this digest. */
+  known(id: UploadId, digest: Digest): UploadState | undefined {
     const hasher = this.#hashers.get(id);
-    return hasher?.digest() === digest ? hasher.length : undefined;
+    if (hasher?.digest() !== digest) return undefined;
+    const etag = this.#etags.get(id);
+    return { size: hasher.length, ...(etag !== undefined && { etag }) };
   }
 
   /** What hashes the bytes that follow those of which `before` tells. */

@@ -11,7 +11,7 @@ import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
 import type { FactsCache } from "./facts_cache.ts";
 import { listUploads, type OpenUpload, type UploadFilter } from "./upload_list.ts";
-import { setYoungest, UploadHashes } from "./upload_hashes.ts";
+import { setYoungest, UploadHashes, type UploadState } from "./upload_hashes.ts";
 import { UploadQuota } from "./upload_quota.ts";
 
 /** Bytes for an upload. */
@@ -30,10 +30,8 @@ export interface UploadEnd {
 }
 
 /** What became of a chunk: taken, or refused because the upload is not as long as the client believes. */
-export interface ChunkAnswer {
+export interface ChunkAnswer extends UploadState {
   readonly accepted: boolean;
-  /** Length of the upload now, in bytes. */
-  readonly size: number;
 }
 
 /** How an upload begins. */
@@ -125,8 +123,7 @@ export class Uploads {
       if (!answer.accepted) return answer;
       // A collector that finds no link for the grace time, which is longer than this, strikes it out.
       if (performance.now() - announcedAtMs > ANNOUNCED_MS) await this.#blobs.announce(name, digest);
-      const upload = { key: uploadKey(name, id), size: answer.size };
-      const isTaken = await this.#blobs.take(name, digest, upload);
+      const isTaken = await this.#blobs.take(name, digest, { key: uploadKey(name, id), state: answer });
       if (isTaken === undefined && !await this.#endsAsIs(name, id, digest)) {
         return { accepted: false, size: await this.size(name, id) };
       }
@@ -151,12 +148,12 @@ export class Uploads {
     { digest, chunk }: UploadEnd,
   ): Promise<ChunkAnswer> {
     if (!chunk) {
-      // What was hashed here and is the whole is what will be moved, or nothing is.
+      // What was hashed here, or there, is what will be moved, or nothing is.
       const known = this.#hashers.known(id, digest);
-      if (known !== undefined) return { accepted: true, size: known };
+      if (known !== undefined) return { accepted: true, ...known };
       const facts = await this.#stat(name, id);
       await this.#verify(name, id, digest, facts);
-      return { accepted: true, size: facts.size };
+      return { accepted: true, ...stateOf(facts) };
     }
     const answer = await this.#append(name, id, chunk);
     if (answer.accepted) await this.#verify(name, id, digest, answer);
@@ -206,16 +203,18 @@ export class Uploads {
   }
 
   async #append(name: RepositoryName, id: UploadId, { body, offset }: Chunk): Promise<ChunkAnswer> {
-    // A client that says where it goes on knows what other replicas have; the store holds the append to it.
+    // A client that says where it goes on knows what other replicas have; if it does not, the store finds the upload longer.
     const passed = this.#hashers.passed(id);
     const before = passed && passed.size === offset ? passed : await this.#stat(name, id);
     if (offset !== undefined && offset !== before.size) return { accepted: false, size: before.size };
     const key = uploadKey(name, id);
     const hashing = await this.#hashers.at({ id, key }, before);
     try {
-      const append = this.#storage.append(key, before.size, hashing.watch(body), hashing.options);
+      const options = { ...hashing.options, mustExist: true } as const;
+      const append = this.#storage.append(key, before.size, hashing.watch(body), options);
       const appended = await unlessConflict(append);
-      if (appended) return { accepted: true, size: appended.size };
+      if (appended) this.#hashers.arrived(id, appended);
+      if (appended) return { accepted: true, ...stateOf(appended) };
     } catch (error) {
       // What was hashed and what was written may differ now.
       this.#hashers.forget(id);
@@ -254,6 +253,10 @@ async function whole<T extends readonly unknown[]>(
 ): Promise<T> {
   await Promise.allSettled(tasks);
   return await Promise.all(tasks) as unknown as T;
+}
+
+function stateOf({ size, etag }: UploadState): UploadState {
+  return { size, ...(etag !== undefined && { etag }) };
 }
 
 function ownerMark(owner: string): string {

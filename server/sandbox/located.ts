@@ -27,12 +27,13 @@ export function locatedStorage(remote: Storage, options: LocatedOptions): Storag
       try {
         // An object that is not there is made by `locate`; where that is a conflict it must not be.
         if (offset > 0 && !await storage.stat(key)) throw conflict(key, offset, 0);
-        const location = await locate(key, "append");
-        appendsByWire = location === undefined;
-        if (!location) return await storage.append(key, offset, body, appended);
+        // Where there is none it is not made, nor made again after it was deleted.
+        const location = await locate(key, appended?.mustExist ? "read" : "append");
+        appendsByWire = appended?.mustExist ? location !== undefined && "url" in location : !location;
+        if (!location || appendsByWire) return await storage.append(key, offset, body, appended);
         if (!("file" in location)) throw new PluginError("failed", `Cannot append to ${key} at a URL`);
         using file = openLocated(location, "write", options);
-        if (!file) throw new PluginError("unavailable", `Cannot append to ${key}: its file is gone`);
+        if (!file) throw conflict(key, offset, 0);
         if (!claimFile(file, location)) {
           throw new PluginError("conflict", `Cannot append to ${key}: another process does, or has moved it`);
         }

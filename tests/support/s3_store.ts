@@ -22,8 +22,13 @@ export function s3Table(
 
 /** The store, without a sandbox. */
 export async function openS3(server: RunningS3, settings: S3Settings = {}): Promise<Storage> {
+  return await create(await readS3Options(server, settings));
+}
+
+/** The plugin's options. */
+export async function readS3Options(server: RunningS3, settings: S3Settings = {}): Promise<S3Options> {
   const { options } = await readStorage(s3Table(server, settings));
-  return await create(options as unknown as S3Options);
+  return options as unknown as S3Options;
 }
 
 /** The store, in its sandbox. */

@@ -30,7 +30,7 @@ export async function openTicking(): Promise<{ readonly storage: Storage; readon
     get: async (key) => aged(key, await memory.get(key)),
     open: async (key, span) => aged(key, await memory.open(key, span)),
     put: (key, bytes, condition) => (touch(key), memory.put(key, bytes, condition)),
-    append: (key, offset, body) => (touch(key), memory.append(key, offset, body)),
+    append: (key, offset, body, options) => (touch(key), memory.append(key, offset, body, options)),
     move: (from, to, condition) => (touch(to), memory.move(from, to, condition)),
     delete: (key, condition = {}) => removeInTime(key, condition),
   };

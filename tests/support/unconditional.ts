@@ -25,7 +25,7 @@ export async function createUnconditional(gap: Gap = turn): Promise<Storage> {
     stat: (key) => memory.stat(key),
     get: (key) => memory.get(key),
     open: (key, span) => memory.open(key, span),
-    append: (key, offset, body) => memory.append(key, offset, body),
+    append: (key, offset, body, options) => memory.append(key, offset, body, options),
     list: (prefix, page) => memory.list(prefix, page),
     async put(key, bytes, { ifAbsent, ifMatch, withinMs } = {}) {
       if (ifAbsent || ifMatch !== undefined) require((await memory.get(key))?.etag === ifMatch);
@@ -39,10 +39,10 @@ export async function createUnconditional(gap: Gap = turn): Promise<Storage> {
         return found !== undefined;
       });
     },
-    async move(from, to, { withinMs, ifSize } = {}) {
+    async move(from, to, { withinMs, ...state } = {}) {
       const found = await memory.stat(from);
       return await within(withinMs, async () => {
-        await memory.move(from, to, { ...(ifSize !== undefined && { ifSize }) });
+        await memory.move(from, to, state);
         return found !== undefined;
       });
     },

@@ -50,6 +50,23 @@ export const MOVES: readonly StorageClause[] = [
     },
   },
   {
+    name:
+      "move({ ifMatch }) leaves an object in another state where it is, where the store tells states apart",
+    run: async (storage) => {
+      const first = await storage.append("up/1", 0, bytesOf(encode("hello")));
+      if (first.etag === undefined) return;
+      assert.equal((await storage.stat("up/1"))?.etag, first.etag);
+      await storage.delete("up/1");
+      const second = await storage.append("up/1", 0, bytesOf(encode("olleh")));
+      assert.notEqual(second.etag, first.etag);
+      const condition = { ifSize: 5, ifMatch: first.etag };
+      await assert.rejects(storage.move("up/1", "to", condition), { code: "conflict" });
+      assert.deepEqual(await all(storage), ["up/1"]);
+      assert.equal(await storage.move("up/1", "to", { ...condition, ifMatch: second.etag! }), true);
+      assert.equal(await getText(storage, "to"), "olleh");
+    },
+  },
+  {
     name: "append() and move() make the time of modification new",
     run: async (storage) => {
       await Promise.all([put(storage, "a", "1"), put(storage, "b", "2"), put(storage, "c", "3")]);

@@ -12,6 +12,7 @@ import { hash } from "node:crypto";
 import { PluginError } from "../../contract/error.ts";
 import type { CreatePlugin } from "../../contract/plugin.ts";
 import {
+  type AppendOptions,
   type Bytes,
   type ByteSpan,
   type DeleteCondition,
@@ -112,10 +113,15 @@ class FsStorage implements Storage {
     });
   }
 
-  append(key: string, offset: number, body: Bytes): Promise<{ readonly size: number }> {
+  append(
+    key: string,
+    offset: number,
+    body: Bytes,
+    options: AppendOptions = {},
+  ): Promise<{ readonly size: number }> {
     return this.#attempt("append to", key, async () => {
       try {
-        using file = this.#openEnd(key, offset);
+        using file = this.#openEnd(key, offset, options);
         return { size: offset + await writeBody(file, body) };
       } catch (error) {
         await body.cancel(error).catch(() => {});
@@ -242,10 +248,10 @@ class FsStorage implements Storage {
     }
   }
 
-  #openEnd(key: string, offset: number): Deno.FsFile {
+  #openEnd(key: string, offset: number, { mustExist }: AppendOptions): Deno.FsFile {
     const info = this.#tree.stat(key);
     const size = info?.size ?? 0;
-    if (size !== offset) {
+    if (size !== offset || (mustExist && !info)) {
       throw new PluginError("conflict", `Cannot append to ${key}: it has ${size} bytes, not ${offset}`);
     }
     if (!info) this.#tree.alone(() => this.#createEmpty(key));

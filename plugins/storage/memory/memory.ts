@@ -9,6 +9,7 @@
 import { PluginError } from "../../contract/error.ts";
 import type { CreatePlugin } from "../../contract/plugin.ts";
 import {
+  type AppendOptions,
   type Bytes,
   type ByteSpan,
   type ListPage,
@@ -71,9 +72,14 @@ class MemoryStorage implements Storage {
     return { etag: object.etag };
   }
 
-  async append(key: string, offset: number, body: Bytes): Promise<{ readonly size: number }> {
+  async append(
+    key: string,
+    offset: number,
+    body: Bytes,
+    { mustExist }: AppendOptions = {},
+  ): Promise<Pick<ObjectFacts, "size" | "etag">> {
     const size = this.#objects.get(key)?.size ?? 0;
-    if (size !== offset) {
+    if (size !== offset || (mustExist && !this.#objects.has(key))) {
       await body.cancel().catch(() => {});
       throw new PluginError("conflict", `Cannot append to ${key}: it has ${size} bytes, not ${offset}`);
     }
@@ -84,12 +90,13 @@ class MemoryStorage implements Storage {
       object.modifiedAtMs = Date.now();
       object.etag = this.#newEtag();
     }
-    return { size: object.size };
+    return { size: object.size, etag: object.etag };
   }
 
-  async move(from: string, to: string, { ifSize }: MoveCondition = {}): Promise<boolean> {
+  async move(from: string, to: string, { ifSize, ifMatch }: MoveCondition = {}): Promise<boolean> {
     const object = this.#objects.get(from);
     if (!object) return false;
+    this.#check(from, { ...(ifMatch !== undefined && { ifMatch }) });
     if (ifSize !== undefined && object.size !== ifSize) {
       throw new PluginError("conflict", `Cannot move ${from}: it has ${object.size} bytes, not ${ifSize}`);
     }
@@ -158,8 +165,8 @@ class MemoryStorage implements Storage {
   }
 }
 
-function facts({ size, modifiedAtMs }: StoredObject): ObjectFacts {
-  return { size, modifiedAtMs };
+function facts({ size, modifiedAtMs, etag }: StoredObject): ObjectFacts {
+  return { size, modifiedAtMs, etag };
 }
 
 function joined({ chunks, size }: StoredObject): Chunk {

@@ -96,7 +96,7 @@ export class Bucket {
       },
       ...(withinMs !== undefined && { withinMs }),
       // A store that refuses a write before it has read the body may lose its answer with the connection, each time.
-      ...(ifMatch !== undefined && { isWorthwhile: async () => (await this.head(key))?.etag === ifMatch }),
+      ...(isConditional && { isWorthwhile: async () => (await this.head(key))?.etag === ifMatch }),
     });
     const answer = await unlessConflict(sent);
     if (!answer) return await this.#findWrite(key, write!);

@@ -102,17 +102,18 @@ export class GrowingObjects {
     return empty && { growth: NOTHING_GROWN, etag: empty.etag, note: undefined };
   }
 
-  /** Adds `body` to an object that has `before`. What had arrived stays when it fails. Answers the length. */
+  /** Adds `body` to an object that has `before`. What had arrived stays when it fails. Answers the length and the etag. */
   async append(
     key: string,
     before: ReadGrowth,
     { body, noteBytes }: { readonly body: Bytes; readonly noteBytes: number },
-  ): Promise<number> {
+  ): Promise<{ readonly size: number; readonly etag: string }> {
     // Buffers that it shares are used again once they were sent.
     this.#cache.delete(key);
-    const appending = new Appending(before.growth);
+    const appending = new Appending(before);
     const tail = new Tail(noteBytes);
     let failure: { readonly error: unknown } | undefined;
+    let etag: string;
     try {
       for await (const chunk of tail.before(chunksOf(body))) await this.#add(key, appending, chunk);
     } catch (error) {
@@ -120,9 +121,10 @@ export class GrowingObjects {
     }
     try {
       await appending.sent;
-      await this.#write(key, appending.growth, { etag: before.etag, note: failure ? undefined : tail.text });
+      const note = failure ? undefined : tail.text;
+      etag = await this.#write(key, appending.growth, { etag: before.etag, note });
     } catch (error) {
-      await this.#takeBack(before.growth, appending.growth);
+      await this.#takeBack(key, before.growth, appending.growth);
       throw error;
     } finally {
       appending.release?.();
@@ -130,7 +132,7 @@ export class GrowingObjects {
     const { base } = before.growth;
     if (base && !appending.growth.base && base.key !== key) await this.#bucket.delete(base.key);
     if (failure) throw failure.error;
-    return grownSize(appending.growth);
+    return { size: grownSize(appending.growth), etag };
   }
 
   /** The bytes of a growth, or a span of them. */
@@ -181,15 +183,28 @@ export class GrowingObjects {
     if (size >= SMALL_BYTES) appending.release ??= await this.#budget.take();
     if (size < this.#partSizeOf(appending.growth)) return;
     await appending.sent;
+    await appending.check(() => this.#requireStill(key, appending.before));
     const begun = await this.#begin(key, appending.growth);
     appending.send({ ...begun, rest: [] }, this.#putPart(begun.upload!, rest), rest);
     if (this.#underWay > READ_AHEAD_MAX) await appending.sent;
   }
 
-  /** Ends the multipart upload that an append has begun in vain. */
-  async #takeBack(before: Growth, { upload }: Growth): Promise<void> {
+  /** What somebody else has begun must not be written over by those who remember it as it was. */
+  async #requireStill(key: string, { growth, etag }: ReadGrowth): Promise<void> {
+    if (!growth.upload || (await this.#bucket.head(key))?.etag === etag) return;
+    throw changed(key);
+  }
+
+  /** Ends the multipart upload that an append has begun, where it was in vain: what was written may be there, its answer lost. */
+  async #takeBack(key: string, before: Growth, { upload }: Growth): Promise<void> {
     if (!upload || upload.id === before.upload?.id) return;
-    await this.#bucket.abortMultipart(upload.key, upload.id).catch(() => {});
+    try {
+      const now = await this.read(key);
+      if (now?.growth.upload?.id === upload.id) return;
+      await this.#bucket.abortMultipart(upload.key, upload.id);
+    } catch {
+      // Nobody can tell: it is swept up one day.
+    }
   }
 
   #partSizeOf({ upload }: Growth): number {
@@ -251,7 +266,7 @@ export class GrowingObjects {
     return settled;
   }
 
-  async #write(key: string, growth: Growth, { etag, note }: Omit<ReadGrowth, "growth">): Promise<void> {
+  async #write(key: string, growth: Growth, { etag, note }: Omit<ReadGrowth, "growth">): Promise<string> {
     const condition = etag === undefined ? { ifAbsent: true as const } : { ifMatch: etag };
     this.#cache.delete(key);
     const put = await this.#bucket.put(key, isPlain(growth) ? growth.rest : encodeGrowth(growth), {
@@ -259,15 +274,19 @@ export class GrowingObjects {
       ...(!isPlain(growth) && { grown: grownSize(growth) }),
       note,
     });
-    if (put === undefined) {
-      throw new PluginError("conflict", `Cannot append to ${key}: somebody else has changed it`);
-    }
+    if (put === undefined) throw changed(key);
     this.#cache.set(key, { growth, etag: put, note });
+    return put;
   }
+}
+
+function changed(key: string): PluginError {
+  return new PluginError("conflict", `Cannot append to ${key}: somebody else has changed it`);
 }
 
 /** An append that is under way: what has grown, and the part that is being sent. */
 class Appending {
+  readonly before: ReadGrowth;
   growth: Growth;
   /** Until the part that is being sent has arrived; its failure is what it fails with. */
   sent: Promise<void> = Promise.resolve();
@@ -278,8 +297,17 @@ class Appending {
   #segment = new Uint8Array(0);
   #filled = 0;
 
-  constructor(growth: Growth) {
-    this.growth = growth;
+  /** What is asked before the first part. */
+  #checked: Promise<void> | undefined;
+
+  constructor(before: ReadGrowth) {
+    this.before = before;
+    this.growth = before.growth;
+  }
+
+  /** Asks once. */
+  check(ask: () => Promise<void>): Promise<void> {
+    return this.#checked ??= ask();
   }
 
   /** Copies the chunk: the buffer that it lies in may be many times as long. */

@@ -31,8 +31,7 @@ import { Bucket, type S3Facts } from "./bucket.ts";
 import { joinChunks, joinStreams, readChunks } from "./chunks.ts";
 import { Copies } from "./copies.ts";
 import { GrowingObjects, type ReadGrowth } from "./growing.ts";
-import { grownSize, NOTHING_GROWN } from "./growth.ts";
-import type { PlainFacts } from "./growth_cache.ts";
+import { grownSize, isPlain, NOTHING_GROWN } from "./growth.ts";
 import { listPage } from "./listing.ts";
 import { probeConditions, probeCopies } from "./probe.ts";
 import { type RedirectRule, redirectRule } from "./redirects.ts";
@@ -83,6 +82,12 @@ interface Parts {
   readonly bucket: Bucket;
   readonly copies: Copies;
   readonly growing: GrowingObjects;
+}
+
+/** In which state an object is moved; without an etag, in whatever one that is so long. */
+interface MovedState {
+  readonly size: number;
+  readonly etag: string | undefined;
 }
 
 interface StorageSettings {
@@ -174,23 +179,24 @@ class S3Storage implements Storage {
     key: string,
     offset: number,
     body: Bytes,
-    { noteBytes = 0 }: AppendOptions = {},
-  ): Promise<{ readonly size: number }> {
+    { noteBytes = 0, mustExist }: AppendOptions = {},
+  ): Promise<Pick<ObjectFacts, "size" | "etag">> {
     const full = this.#full(key);
     try {
-      const before = this.#growing.recall(full, offset) ?? await this.#growing.read(full) ??
-        { growth: NOTHING_GROWN, etag: undefined, note: undefined };
+      const found = this.#recall(full, offset) ?? await this.#growing.read(full);
+      if (!found && mustExist) throw new PluginError("conflict", `Cannot append to ${key}: it is not there`);
+      const before = found ?? { growth: NOTHING_GROWN, etag: undefined, note: undefined };
       const size = grownSize(before.growth);
-      if (size === offset) return { size: await this.#growing.append(full, before, { body, noteBytes }) };
+      if (size === offset) return await this.#growing.append(full, before, { body, noteBytes });
       throw new PluginError("conflict", `Cannot append to ${key}: it has ${size} bytes, not ${offset}`);
     } finally {
       if (!body.locked) await body.cancel().catch(() => {});
     }
   }
 
-  async move(from: string, to: string, { ifSize }: MoveCondition = {}): Promise<boolean> {
+  async move(from: string, to: string, { ifSize, ifMatch }: MoveCondition = {}): Promise<boolean> {
     const [source, target] = [this.#full(from), this.#full(to)];
-    if (ifSize !== undefined) return await this.#moveSized(source, target, ifSize);
+    if (ifSize !== undefined) return await this.#moveSized(source, target, { size: ifSize, etag: ifMatch });
     const facts = await this.#bucket.head(source);
     if (!facts) return false;
     if (facts.grown !== undefined) {
@@ -259,16 +265,26 @@ class S3Storage implements Storage {
     return { ...factsOf(facts), body: await this.#growing.open(full, read, span) };
   }
 
-  /** Of an object that is known to have been appended to: one read tells its size, and what it consists of. */
-  async #moveSized(source: string, target: string, size: number): Promise<boolean> {
-    const recalled = this.#growing.recall(source, size);
-    const noticed = recalled || !this.#settings.copiesHeld ? undefined : this.#growing.noticed(source, size);
-    if (noticed) return await this.#movePlain(source, target, noticed);
-    const read = recalled ?? await this.#growing.read(source);
+  /** What this process remembers of an object that has so many bytes; it may have been changed, and only a condition tells. */
+  #recall(full: string, size: number): ReadGrowth | undefined {
+    return this.#settings.conditions ? this.#growing.recall(full, size) : undefined;
+  }
+
+  /** Of an object that is known to have been appended to: one read tells its state, and what it consists of. */
+  async #moveSized(source: string, target: string, state: MovedState): Promise<boolean> {
+    const { size, etag } = state;
+    const recalled = this.#recall(source, size);
+    const plain = recalled && isPlain(recalled.growth) ? recalled : this.#growing.noticed(source, size);
+    const isHeld = plain?.etag !== undefined && (etag === undefined || plain.etag === etag);
+    if (isHeld && this.#settings.copiesHeld) return await this.#movePlain(source, target, plain.etag!);
+    const isRecalled = recalled && etag !== undefined && recalled.etag === etag;
+    const read = isRecalled ? recalled : await this.#growing.read(source);
     if (!read) return false;
     const found = grownSize(read.growth);
-    if (found === size) return await this.#moveGrown(source, target, read);
-    throw new PluginError("conflict", `Cannot move ${source}: it has ${found} bytes, not ${size}`);
+    if (found === size && (etag === undefined || read.etag === etag)) {
+      return await this.#moveGrown(source, target, read);
+    }
+    throw new PluginError("conflict", `Cannot move ${source}: it is in another state, of ${found} bytes`);
   }
 
   async #moveGrown(source: string, target: string, read: ReadGrowth): Promise<boolean> {
@@ -279,7 +295,7 @@ class S3Storage implements Storage {
   }
 
   /** No byte of it passes here. */
-  async #movePlain(source: string, target: string, { etag }: PlainFacts): Promise<boolean> {
+  async #movePlain(source: string, target: string, etag: string): Promise<boolean> {
     if (!await this.#bucket.copy(source, target, { ifMatch: etag })) return false;
     await this.#remove(source, { etag });
     return true;
@@ -327,6 +343,8 @@ function countDown(withinMs: number | undefined): () => number | undefined {
   return () => untilMs === undefined ? undefined : untilMs - performance.now();
 }
 
-function factsOf({ size, grown, modifiedAtMs, note }: S3Facts): ObjectFacts {
-  return { size: grown ?? size, modifiedAtMs, ...(note !== undefined && { note }) };
+function factsOf(
+  { size, grown, modifiedAtMs, note, etag }: S3Facts,
+): ObjectFacts & { readonly etag: string } {
+  return { size: grown ?? size, modifiedAtMs, etag, ...(note !== undefined && { note }) };
 }

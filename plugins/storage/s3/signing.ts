@@ -29,7 +29,7 @@ export interface SigningFacts {
 const ALGORITHM = "AWS4-HMAC-SHA256";
 const UNSIGNED = "UNSIGNED-PAYLOAD";
 
-/** Signs in a header. The body's digest goes along where nothing else protects it: over plain HTTP. */
+/** Signs in a header. The digest of the body goes along: a store may keep what it has of one that was cut off. */
 export function signHeaders(
   { method, url, headers }: HttpRequest,
   { body, ...facts }: SigningFacts & { readonly body: readonly Uint8Array[] },

@@ -1,0 +1,106 @@
+import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
+import { create } from "../../plugins/storage/memory/memory.ts";
+import { assert, assertEquals, assertRejects } from "../../tests/support/assert.ts";
+import { OciError } from "../oci/error.ts";
+import { OCI_IMAGE_MANIFEST } from "../oci/media_type.ts";
+import { parseRepositoryName } from "../oci/name.ts";
+import { digestBytes } from "./hash.ts";
+import { createRegistry, deleteBlob, type Registry } from "./registry.ts";
+
+const NAME = parseRepositoryName("library/app");
+const TEXT = "a layer";
+const BLOB = digestBytes("sha256", bytesOf(TEXT));
+const MANIFEST = bytesOf(JSON.stringify({
+  schemaVersion: 2,
+  config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: BLOB, size: TEXT.length },
+  layers: [],
+}));
+const DIGEST = digestBytes("sha256", MANIFEST);
+
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+function open(storage: Storage): Promise<Registry> {
+  return createRegistry(storage, { openUploadsMax: 100 });
+}
+
+async function upload({ uploads }: Registry): Promise<void> {
+  const id = await uploads.create(NAME);
+  await uploads.finish(NAME, id, { digest: BLOB, chunk: { body: new Blob([TEXT]).stream() } });
+}
+
+async function push({ manifests }: Registry): Promise<void> {
+  await manifests.put(NAME, { bytes: MANIFEST, tags: [], contentType: OCI_IMAGE_MANIFEST });
+}
+
+/** The store, each call to which waits for `before`. */
+function held(storage: Storage, before: (verb: string, key: string) => Promise<void>): Storage {
+  const calls = STORAGE_VERBS.map((verb) => {
+    const call = storage[verb].bind(storage) as (...args: unknown[]) => Promise<unknown>;
+    const waiting = async (...args: unknown[]) => {
+      await before(verb, String(args[0]));
+      return await call(...args);
+    };
+    return [verb, waiting];
+  });
+  return Object.fromEntries(calls) as unknown as Storage;
+}
+
+/**
+ * Two push a manifest that is there. The first one has found it, and nothing announced, when `take` takes things away; then the second
+ * stores the manifest anew, but goes on only when the first one is done.
+ */
+async function meetAnother(take: (storage: Storage) => Promise<void>) {
+  const storage = await create({});
+  const before = await open(storage);
+  await upload(before);
+  await push(before);
+  const [found, taken] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let hasPut = false;
+  const first = await open(held(storage, async (verb, key) => {
+    if (!key.includes("/_manifests/")) return;
+    hasPut ||= verb === "put";
+    if (verb === "put" || !hasPut) return;
+    found.resolve();
+    await taken.promise;
+  }));
+  await first.blobs.has(NAME, BLOB);
+  await first.catalog.add(NAME);
+  const pushed = push(first);
+  await found.promise;
+  let isTaken = false;
+  const second = await open(held(storage, async (verb, key) => {
+    if (verb === "put" && key.includes("/_manifests/") && !isTaken) {
+      isTaken = true;
+      await take(storage);
+    }
+    if (!key.startsWith("removals/")) return;
+    taken.resolve();
+    await pushed.catch(() => {});
+  }));
+  await second.catalog.add(NAME);
+  return { storage, pushed, second: push(second) };
+}
+
+Deno.test("put() is not acknowledged upon a manifest of another push whose blob has gone", async () => {
+  const { storage, pushed, second } = await meetAnother(async (storage) => {
+    assertEquals(await (await open(storage)).manifests.delete(NAME, DIGEST), true);
+    assertEquals(await deleteBlob(await open(storage), NAME, BLOB), true);
+  });
+  await assertRejects(() => pushed, OciError, "refers to what is not here");
+  await assertRejects(() => second, OciError, "refers to what is not here");
+  assertEquals(await (await open(storage)).manifests.get(NAME, { digest: DIGEST }), undefined);
+});
+
+Deno.test("put() upon a manifest of another push has its repository in the catalog", async () => {
+  const { storage, pushed, second } = await meetAnother(async (storage) => {
+    assert(await (await open(storage)).repositories.delete(NAME, {}));
+  });
+  await pushed;
+  // The other one dies here, for all that this one knows.
+  const registry = await open(storage);
+  assert(await registry.catalog.has(NAME), "the repository is not in the catalog");
+  assert(await registry.manifests.get(NAME, { digest: DIGEST }), "the manifest is not there");
+  await second;
+});
