@@ -81,7 +81,13 @@ async function uploadBy([first, second, third, last]: readonly RegistryClient[])
 async function slowStore(scene: Scene): Promise<void> {
   const { store } = scene.cluster.links;
   const slow = store.plan({ fault: { kind: "answer", status: 503, code: "SlowDown" }, times: 3 });
-  const cut = store.plan({ fault: { kind: "cut answer", after: 0 }, skip: 20, times: 2 });
+  // A client sees that a blob breaks off.
+  const cut = store.plan({
+    fault: { kind: "cut answer", after: 0 },
+    key: /^(?!.*\/blobs\/)/,
+    skip: 20,
+    times: 2,
+  });
   const lost = store.plan({ fault: { kind: "lose answer" }, skip: 40, times: 2 });
   await work(scene);
   assertEquals([slow.hits, cut.hits, lost.hits], [3, 2, 2]);

@@ -32,6 +32,13 @@ export interface S3Put {
   readonly note?: string | undefined;
 }
 
+/** How an object is copied. */
+export interface S3Copy {
+  readonly ifMatch?: string;
+  /** The store copies it as fast as it takes one. */
+  readonly isSmall?: boolean;
+}
+
 /** How an object is deleted. */
 export interface S3Delete {
   readonly ifMatch?: string | undefined;
@@ -127,10 +134,11 @@ export class Bucket {
    * Has the store copy the bytes of an object of at most 5 GiB, and nothing that is kept with them. Answers whether there was one. Where
    * it does not have the etag `ifMatch`: `conflict`.
    */
-  async copy(from: string, to: string, { ifMatch }: { readonly ifMatch?: string } = {}): Promise<boolean> {
+  async copy(from: string, to: string, { ifMatch, isSmall = false }: S3Copy = {}): Promise<boolean> {
     const answer = await this.#send({
       method: "PUT",
       key: to,
+      isWork: !isSmall,
       headers: {
         ...this.#sourceHeaders(from),
         "x-amz-metadata-directive": "REPLACE",
@@ -219,7 +227,7 @@ export class Bucket {
     const query = { partNumber: `${number}`, uploadId: id };
     const range = `bytes=${span.offset}-${span.offset + span.length - 1}`;
     const headers = { ...this.#sourceHeaders(from), "x-amz-copy-source-range": range };
-    const answer = await this.#send({ method: "PUT", key, query, headers });
+    const answer = await this.#send({ method: "PUT", key, query, headers, isWork: true });
     requireUpload(answer, key);
     const etag = textOf(await requireDone(answer, `copy part ${number} of`, key), "ETag");
     if (!etag) throw new PluginError("unavailable", `Cannot copy part ${number} of ${key}: it has no etag`);
@@ -236,6 +244,7 @@ export class Bucket {
       method: "POST",
       key,
       query: { uploadId: id },
+      isWork: true,
       body: [new TextEncoder().encode(body)],
     });
     // Some stores say so of an upload that is no more.

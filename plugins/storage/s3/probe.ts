@@ -28,8 +28,8 @@ export async function probeCopies(bucket: Bucket, prefix: string): Promise<boole
   const [from, to] = [prefix + crypto.randomUUID(), prefix + crypto.randomUUID()];
   const etag = await bucket.put(from, [BYTES]);
   try {
-    return await isRefused(bucket.copy(from, to, { ifMatch: NOBODYS_ETAG })) &&
-      await bucket.copy(from, to, { ifMatch: etag! }).catch(unlessFailed) === true;
+    return await isRefused(bucket.copy(from, to, { ifMatch: NOBODYS_ETAG, isSmall: true })) &&
+      await bucket.copy(from, to, { ifMatch: etag!, isSmall: true }).catch(unlessFailed) === true;
   } finally {
     await bucket.delete(to);
     await bucket.delete(from);

@@ -296,7 +296,7 @@ class S3Storage implements Storage {
 
   /** No byte of it passes here. */
   async #movePlain(source: string, target: string, etag: string): Promise<boolean> {
-    if (!await this.#bucket.copy(source, target, { ifMatch: etag })) return false;
+    if (!await this.#bucket.copy(source, target, { ifMatch: etag, isSmall: true })) return false;
     await this.#remove(source, { etag });
     return true;
   }

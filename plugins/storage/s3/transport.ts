@@ -30,6 +30,8 @@ export interface S3Request {
   readonly body?: readonly Chunk[];
   /** The store refuses it later than so long after the call began, whichever try it is: then the call is `unavailable`. */
   readonly withinMs?: number;
+  /** Whether the store has work of its own with it, which takes longer than to store or find something. */
+  readonly isWork?: boolean;
   /** Asked before it is tried again because an answer was lost: `false` ends the call with `conflict`. */
   readonly isWorthwhile?: () => Promise<boolean>;
 }
@@ -51,7 +53,6 @@ export interface S3Answer {
 /** Requests that are tried at once; of those that carry much, as many again, so that the others need not wait for them. */
 const TRIES_MAX = 64;
 const MUCH_BYTES = 1024 * 1024;
-/** What the store does within itself takes it longer than what it only stores or finds. */
 const WORK_FACTOR = 10;
 
 /** How a try went: an answer, a reason to try again at once, or a failure that may pass. */
@@ -160,12 +161,11 @@ export class Transport {
     }
   }
 
-  async #receive({ method, key, headers = {}, query = {}, body = [] }: S3Request, signed: HttpRequest) {
+  async #receive({ method, key, isWork = false, body = [] }: S3Request, signed: HttpRequest) {
     const { requestMs, stallMs } = this.#settings.patience;
     if (method === "GET" && key !== undefined) {
       return await receiveDownload(await this.#download(signed, { headMs: requestMs, stallMs }));
     }
-    const isWork = "x-amz-copy-source" in headers || (method === "POST" && "uploadId" in query);
     const headMs = isWork ? requestMs * WORK_FACTOR : requestMs;
     return receiveShort(await this.#exchange(signed, { body, headMs, stallMs }));
   }
