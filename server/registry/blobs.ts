@@ -14,6 +14,14 @@ import type { Removals } from "./removals.ts";
 import type { UploadState } from "./upload_hashes.ts";
 
 const HOLDERS_ASKED_MAX = 100;
+/** For how long an announcement is sure to be there: shorter than any grace time. */
+const ANNOUNCED_MS = 500;
+
+/** That somebody will look whether the blob is needed. */
+export interface Announcement {
+  /** A moment before it was there, by `performance.now()`. */
+  readonly announcedAtMs: number;
+}
 
 /** The blobs of repositories: bytes that are kept once, and links by which a repository has them. */
 export class Blobs {
@@ -118,8 +126,10 @@ export class Blobs {
   }
 
   /** Announces that the repository is about to have the blob, so that it is found should nothing come to need it. */
-  announce(name: RepositoryName, digest: Digest): Promise<void> {
-    return this.#due.add(name, digest);
+  async announce(name: RepositoryName, digest: Digest): Promise<Announcement> {
+    const announcedAtMs = performance.now();
+    await this.#due.add(name, digest);
+    return { announcedAtMs };
   }
 
   /**
@@ -130,12 +140,16 @@ export class Blobs {
   async take(
     name: RepositoryName,
     digest: Digest,
-    { key, state }: { readonly key: string; readonly state: UploadState },
+    { key, state, announced }: {
+      readonly key: string;
+      readonly state: UploadState;
+      readonly announced: Announcement;
+    },
   ): Promise<boolean | undefined> {
     const { size, etag } = state;
     const condition = { ifSize: size, ...(etag !== undefined && { ifMatch: etag }) };
     const heldAt = moment();
-    await this.#links.hold(name, digest);
+    await this.#hold(name, digest, announced);
     const isTaken = await unlessConflict(this.#storage.move(key, blobKey(digest), condition));
     if (!isTaken) return isTaken;
     this.#seen.add(heldAt, name, digest);
@@ -154,8 +168,8 @@ export class Blobs {
     const holders = source.from ? [source.from] : await this.#links.holders(digest, HOLDERS_ASKED_MAX);
     for (const holder of holders) {
       if (!await source.mayRead(holder) || !await this.has(holder, digest)) continue;
-      await this.announce(name, digest);
-      await this.#links.hold(name, digest);
+      const announced = await this.announce(name, digest);
+      await this.#hold(name, digest, announced);
       // The bytes were there before the link; only from now on does it keep them.
       return await this.has(name, digest);
     }
@@ -184,6 +198,19 @@ export class Blobs {
       }
       if (await this.#links.remove(name, digest, { condemned })) return true;
     }
+  }
+
+  /** Makes the link that was announced: so before it and after it, should either have taken long. */
+  async #hold(name: RepositoryName, digest: Digest, announced: Announcement): Promise<void> {
+    const renewed = await this.#renew(name, digest, announced);
+    await this.#links.hold(name, digest);
+    await this.#renew(name, digest, renewed);
+  }
+
+  /** Announces it again, where a collector that has found no link for the grace time may have struck that out. */
+  async #renew(name: RepositoryName, digest: Digest, announced: Announcement): Promise<Announcement> {
+    const isSure = performance.now() - announced.announcedAtMs < ANNOUNCED_MS;
+    return isSure ? announced : await this.announce(name, digest);
   }
 
   async #statBytes(digest: Digest): Promise<ObjectFacts | undefined> {

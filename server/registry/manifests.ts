@@ -218,7 +218,7 @@ export class Manifests {
       await this.#prepare(name, stored);
       const { isNew, isQuiet } = await this.#store(name, stored);
       await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
-      const requireWhole = () => this.#requireReferences(name, stored.manifest, { believing: false });
+      const requireWhole = () => this.#requireStill(name, stored);
       const state = await this.#objects.accept(name, stored.id, { ...toKeep(stored), requireWhole });
       // Who takes the repository out of the catalog looks for manifests first. One that was there before may have come back after that.
       await (isNew && isQuiet ? this.#catalog.addLately(name) : this.#catalog.add(name));
@@ -228,7 +228,7 @@ export class Manifests {
     throw new PluginError("unavailable", `Cannot store a manifest of ${name}: it is deleted again and again`);
   }
 
-  /** Where what the manifest refers to went with it, its tags do as well: they would point to nothing. */
+  /** Where what the manifest refers to is gone, its tags go with it: they would point to nothing. */
   async #requireStill(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
     try {
       await this.#requireReferences(name, manifest, { believing: false });

@@ -45,8 +45,6 @@ export interface UploadStart {
 const NOTHING = new Uint8Array(0);
 const FINISHED_MAX = 2_000;
 const SWEEP_PAGE = 1_000;
-/** For how long an announcement is sure to be there. */
-const ANNOUNCED_MS = 500;
 
 /**
  * Uploads under way. An upload is an object that grows; its whole state is its bytes, so any replica can go on with it,
@@ -114,16 +112,14 @@ export class Uploads {
     return this.#mutex.run(id, async () => {
       const end = this.#finished.get(id) ?? await this.#facts.end(id);
       if (end === digest && await this.#blobs.has(name, digest)) return { accepted: true, size: 0 };
-      const announcedAtMs = performance.now();
       // The announcement must be there before the link; that it is made meanwhile costs no time.
-      const [answer] = await whole([
+      const [answer, announced] = await whole([
         this.#complete(name, id, { digest, chunk }),
         this.#blobs.announce(name, digest),
       ]);
       if (!answer.accepted) return answer;
-      // A collector that finds no link for the grace time, which is longer than this, strikes it out.
-      if (performance.now() - announcedAtMs > ANNOUNCED_MS) await this.#blobs.announce(name, digest);
-      const isTaken = await this.#blobs.take(name, digest, { key: uploadKey(name, id), state: answer });
+      const upload = { key: uploadKey(name, id), state: answer };
+      const isTaken = await this.#blobs.take(name, digest, { ...upload, announced });
       if (isTaken === undefined && !await this.#endsAsIs(name, id, digest)) {
         return { accepted: false, size: await this.size(name, id) };
       }
