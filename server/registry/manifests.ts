@@ -217,6 +217,8 @@ export class Manifests {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       await this.#prepare(name, stored);
       const { isNew, isQuiet } = await this.#store(name, stored);
+      // Who may still be refused moves no tag.
+      if (!isNew && !await this.#isAccepted(name, stored)) continue;
       await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
       const requireWhole = () => this.#requireStill(name, stored);
       const state = await this.#objects.accept(name, stored.id, { ...toKeep(stored), requireWhole });
@@ -226,6 +228,14 @@ export class Manifests {
       await this.#requireStill(name, stored);
     }
     throw new PluginError("unavailable", `Cannot store a manifest of ${name}: it is deleted again and again`);
+  }
+
+  /** Whether a manifest that was there before is there still, and accepted. Fails where what it refers to is not. */
+  async #isAccepted(name: RepositoryName, stored: NewPush): Promise<boolean> {
+    const requireWhole = () => this.#requireReferences(name, stored.manifest, { believing: false });
+    const state = await this.#objects.accept(name, stored.id, { ...toKeep(stored), requireWhole });
+    if (state !== "held") await requireWhole();
+    return state === "held";
   }
 
   /** Where what the manifest refers to is gone, its tags go with it: they would point to nothing. */
