@@ -48,12 +48,17 @@ async function collect({ garbage }: Registry, graceMs = 0): Promise<GarbageRepor
   return await garbage.collect({ graceMs, dryRun: false }, TASK);
 }
 
+/** A store with a blob that nothing needs. */
+async function uploaded(): Promise<Storage> {
+  const storage = await create({});
+  await upload(await open(storage), NAME);
+  return storage;
+}
+
 /** Condemns what is not needed: what the next collection removes. */
 async function condemned(): Promise<Storage> {
-  const storage = await create({});
-  const registry = await open(storage);
-  await upload(registry, NAME);
-  assertEquals((await collect(registry)).condemned, 1);
+  const storage = await uploaded();
+  assertEquals((await collect(await open(storage))).condemned, 1);
   return storage;
 }
 
@@ -237,11 +242,7 @@ Deno.test("two collectors and a push of the same blob lose nothing", async () =>
 
 Deno.test("a blob's deletion that meets a push at another server is refused, or the push is", async () => {
   await meet({
-    async before() {
-      const storage = await create({});
-      await upload(await open(storage), NAME);
-      return storage;
-    },
+    before: uploaded,
     actors: [
       async (storage) => await deleteBlob(await open(storage), NAME, BLOB),
       async (storage) => await push(await open(storage), NAME),
@@ -267,11 +268,7 @@ Deno.test("a push that believes what its server saw lately meets who takes that 
   for (const [who, taker] of Object.entries(takers)) {
     const seen = new Set<boolean>();
     await meet({
-      async before() {
-        const storage = await create({});
-        await upload(await open(storage), NAME);
-        return storage;
-      },
+      before: uploaded,
       actors: [
         taker,
         async (storage) => {
@@ -299,11 +296,7 @@ Deno.test("a push that believes what its server saw lately meets who takes that 
 
 Deno.test("bytes whose last link is deleted while they are looked at go with the next collection", async () => {
   await meet({
-    async before() {
-      const storage = await create({});
-      await upload(await open(storage), NAME);
-      return storage;
-    },
+    before: uploaded,
     actors: [
       async (storage) => await deleteBlob(await open(storage), NAME, BLOB),
       async (storage) => await collect(await open(storage), HOUR),
