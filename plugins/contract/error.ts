@@ -19,3 +19,13 @@ export class PluginError extends Error {
     this.code = code;
   }
 }
+
+/** What a call answers, or `undefined` where its condition did not hold. */
+export async function unlessConflict<T>(change: Promise<T>): Promise<T | undefined> {
+  try {
+    return await change;
+  } catch (error) {
+    if (error instanceof PluginError && error.code === "conflict") return undefined;
+    throw error;
+  }
+}

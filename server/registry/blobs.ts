@@ -1,10 +1,9 @@
-import { PluginError } from "../../plugins/contract/error.ts";
+import { PluginError, unlessConflict } from "../../plugins/contract/error.ts";
 import type { ObjectFacts, OpenedObject, Storage, UrlRequest } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Span } from "../oci/range.ts";
 import type { Asides } from "./asides.ts";
-import { unlessConflict } from "./conditions.ts";
 import type { Due } from "./due.ts";
 import type { FactsCache } from "./facts_cache.ts";
 import { blobKey } from "./keys.ts";

@@ -1,8 +1,8 @@
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { isRepositoryName, type RepositoryName } from "../oci/name.ts";
 import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
-import { unlessConflict } from "./conditions.ts";
 import { CATALOG_PREFIX, catalogKey, nameAfter } from "./keys.ts";
 import { listPage } from "./list_page.ts";
 import { mapParallel } from "./parallel.ts";

@@ -1,15 +1,3 @@
-import { PluginError } from "../../plugins/contract/error.ts";
-
-/** What a change of the store answers, or `undefined` where its condition did not hold. */
-export async function unlessConflict<T>(change: Promise<T>): Promise<T | undefined> {
-  try {
-    return await change;
-  } catch (error) {
-    if (error instanceof PluginError && error.code === "conflict") return undefined;
-    throw error;
-  }
-}
-
 /**
  * A line of text as an object that differs from any other, the same line put again among them: what was read of it
  * can be removed on the condition that nobody has put it again.

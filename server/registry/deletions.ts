@@ -1,9 +1,9 @@
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { type Digest } from "../oci/digest.ts";
 import { parseManifest } from "../oci/manifest.ts";
 import { isManifestMediaType } from "../oci/media_type.ts";
 import type { RepositoryName } from "../oci/name.ts";
-import { unlessConflict } from "./conditions.ts";
 import type { Due } from "./due.ts";
 import { deletionKey, DELETIONS_PREFIX, lastDigest, manifestKey, nameAfter } from "./keys.ts";
 import type { ManifestObjects, StoredManifest } from "./manifest_objects.ts";

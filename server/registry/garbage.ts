@@ -1,8 +1,8 @@
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { Storage, StoredValue } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Asides } from "./asides.ts";
-import { unlessConflict } from "./conditions.ts";
 import {
   ASIDE_PREFIX,
   asideDigest,

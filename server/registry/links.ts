@@ -1,7 +1,7 @@
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { ChangeOptions, Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
-import { unlessConflict } from "./conditions.ts";
 import type { Due } from "./due.ts";
 import { linkKey, linksPrefix, nameAfter } from "./keys.ts";
 

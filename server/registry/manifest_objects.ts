@@ -1,8 +1,8 @@
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import { Buffer } from "node:buffer";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
-import { unlessConflict } from "./conditions.ts";
 import { manifestKey } from "./keys.ts";
 
 /** A manifest that the repository has. */

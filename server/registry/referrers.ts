@@ -1,10 +1,11 @@
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { type Digest, digestAlgorithm, digestEncoded, isDigest } from "../oci/digest.ts";
 import type { Descriptor, Manifest } from "../oci/manifest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { cutPage, type Listed, type Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
-import { markLine, readLine, unlessConflict } from "./conditions.ts";
+import { markLine, readLine } from "./conditions.ts";
 import { lastDigest, manifestKey, referrerKey, referrersPrefix } from "./keys.ts";
 import { mapParallel } from "./parallel.ts";
 

@@ -1,6 +1,6 @@
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { RepositoryName } from "../oci/name.ts";
-import { unlessConflict } from "./conditions.ts";
 import { removalKey, REMOVALS_PREFIX } from "./keys.ts";
 
 /** Far longer than anything is believed because it was seen lately. */

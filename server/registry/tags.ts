@@ -1,10 +1,11 @@
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
-import { markLine, readLine, unlessConflict } from "./conditions.ts";
+import { markLine, readLine } from "./conditions.ts";
 import { lastPart, taggedKey, taggedPrefix, tagKey, tagsPrefix } from "./keys.ts";
 import { listPage } from "./list_page.ts";
 import type { SharedMutex } from "./mutex.ts";

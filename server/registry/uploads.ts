@@ -1,3 +1,4 @@
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { Bytes, ObjectFacts, Storage } from "../../plugins/contract/storage.ts";
 import { type Digest, type DigestAlgorithm, digestAlgorithm, digestEncoded } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
@@ -5,7 +6,6 @@ import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import { createUploadId, type UploadId, uploadMark } from "../oci/upload.ts";
 import type { Blobs } from "./blobs.ts";
-import { unlessConflict } from "./conditions.ts";
 import { digestBytes } from "./hash.ts";
 import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";

@@ -1,6 +1,6 @@
 /** What the S3 API offers for objects, one function a request: what goes out, what came back, and what it means. */
 
-import { PluginError } from "../../contract/error.ts";
+import { PluginError, unlessConflict } from "../../contract/error.ts";
 import type { Bytes, ByteSpan, LocatedUrl, ObjectFacts } from "../../contract/storage.ts";
 import type { S3Answer, S3Request, Transport } from "./transport.ts";
 import { keysOf, listOf, parseXml, textOf } from "./xml.ts";
@@ -307,15 +307,6 @@ export class Bucket {
   async #findWrite(key: string, write: string): Promise<string | undefined> {
     const facts = await this.head(key);
     return facts?.write === write ? facts.etag : undefined;
-  }
-}
-
-async function unlessConflict<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof PluginError && error.code === "conflict") return undefined;
-    throw error;
   }
 }
 

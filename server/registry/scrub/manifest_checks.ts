@@ -1,9 +1,10 @@
+import { unlessConflict } from "../../../plugins/contract/error.ts";
 import { VALUE_BYTES_MAX } from "../../../plugins/contract/storage.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Descriptor, Manifest } from "../../oci/manifest.ts";
 import { isManifestMediaType, isNonDistributable } from "../../oci/media_type.ts";
 import type { RepositoryName } from "../../oci/name.ts";
-import { markLine, readLine, unlessConflict } from "../conditions.ts";
+import { markLine, readLine } from "../conditions.ts";
 import { blobKey, linkKey, manifestKey, referrerKey } from "../keys.ts";
 import type { StoredManifest } from "../manifest_objects.ts";
 import { describeReferrer } from "../referrers.ts";

@@ -1,5 +1,5 @@
+import { unlessConflict } from "../../../plugins/contract/error.ts";
 import { isKey, type Storage, type StoredValue } from "../../../plugins/contract/storage.ts";
-import { unlessConflict } from "../conditions.ts";
 import { quarantineKey } from "../keys.ts";
 import type { Mended } from "./findings.ts";
 

@@ -1,5 +1,5 @@
+import { unlessConflict } from "../../../plugins/contract/error.ts";
 import type { RepositoryName } from "../../oci/name.ts";
-import { unlessConflict } from "../conditions.ts";
 import { catalogKey, REPOSITORIES_PREFIX } from "../keys.ts";
 import { checkUnknown } from "./entries.ts";
 import { keyPages, mapFew } from "./key_pages.ts";
