@@ -1,5 +1,5 @@
 import type { Storage } from "../../plugins/contract/storage.ts";
-import { PluginError } from "../../plugins/contract/error.ts";
+import { unlessConflict } from "../../plugins/contract/error.ts";
 
 /** A JSON value of the store, and the etag to change it by. */
 export interface StoredJson<T> {
@@ -23,13 +23,8 @@ export async function putJson(
     readonly ifMatch?: string;
   },
 ): Promise<boolean> {
-  try {
-    await storage.put(key, new TextEncoder().encode(JSON.stringify(value)), condition);
-    return true;
-  } catch (error) {
-    if (error instanceof PluginError && error.code === "conflict") return false;
-    throw error;
-  }
+  const put = storage.put(key, new TextEncoder().encode(JSON.stringify(value)), condition);
+  return await unlessConflict(put) !== undefined;
 }
 
 /** Every JSON value under a prefix. */

@@ -1,4 +1,4 @@
-import { PluginError } from "../../plugins/contract/error.ts";
+import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { DeleteCondition, PutCondition, Storage } from "../../plugins/contract/storage.ts";
 
 /** A JSON value of the store, and the etag to change it by. */
@@ -29,7 +29,7 @@ export async function putValue(
   { value, ...condition }: PutCondition & { readonly value: unknown },
 ): Promise<string | undefined> {
   const bytes = new TextEncoder().encode(JSON.stringify(value));
-  return await unlessConflict(async () => (await storage.put(key, bytes, condition)).etag);
+  return (await unlessConflict(storage.put(key, bytes, condition)))?.etag;
 }
 
 /** Removes a value. Answers `false` where there was none, or the condition does not hold. */
@@ -38,16 +38,7 @@ export async function deleteValue(
   key: string,
   condition?: DeleteCondition,
 ): Promise<boolean> {
-  return await unlessConflict(() => storage.delete(key, condition)) ?? false;
-}
-
-async function unlessConflict<T>(call: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await call();
-  } catch (error) {
-    if (error instanceof PluginError && error.code === "conflict") return undefined;
-    throw error;
-  }
+  return await unlessConflict(storage.delete(key, condition)) ?? false;
 }
 
 /** Sets a mark: an empty object. */
