@@ -22,15 +22,22 @@ export class Catalog {
   readonly #storage: Storage;
   readonly #tags: Tags;
   readonly #removals: Removals;
+  readonly #shared: boolean;
   readonly #seen = new RecentlySeen();
 
   constructor(
     storage: Storage,
-    { tags, removals }: { readonly tags: Tags; readonly removals: Removals },
+    { tags, removals, shared }: {
+      readonly tags: Tags;
+      readonly removals: Removals;
+      /** As in `StorageFeatures`: a look costs as much there as a change. */
+      readonly shared: boolean;
+    },
   ) {
     this.#storage = storage;
     this.#tags = tags;
     this.#removals = removals;
+    this.#shared = shared;
   }
 
   /** Whether the repository exists. */
@@ -84,7 +91,9 @@ export class Catalog {
     }
   }
 
+  /** Makes the entry one that is not condemned. */
   async #put(key: string): Promise<void> {
+    if (this.#shared) return void await this.#storage.put(key, NOTHING);
     for (;;) {
       const facts = await this.#storage.stat(key);
       if (facts?.size === 0) return;

@@ -4,6 +4,7 @@ import { type Digest } from "../oci/digest.ts";
 import { parseManifest } from "../oci/manifest.ts";
 import { isManifestMediaType } from "../oci/media_type.ts";
 import type { RepositoryName } from "../oci/name.ts";
+import type { Tag } from "../oci/reference.ts";
 import type { Due } from "./due.ts";
 import { deletionKey, DELETIONS_PREFIX, lastDigest, manifestKey, nameAfter } from "./keys.ts";
 import type { ManifestObjects, StoredManifest } from "./manifest_objects.ts";
@@ -16,6 +17,8 @@ const RECOVER_PAGE = 1_000;
 /** What has to be known of a manifest when it is gone. */
 interface Note extends Doer {
   readonly subject?: Digest;
+  /** The tags that it was stored for. */
+  readonly tags?: readonly Tag[];
   /** The blobs that it referred to, which the repository may need no more. */
   readonly blobs: readonly Digest[];
 }
@@ -85,9 +88,10 @@ export class Deletions {
     }
   }
 
-  async #end(name: RepositoryName, digest: Digest, { subject, blobs, ...doer }: Note): Promise<void> {
+  async #end(name: RepositoryName, digest: Digest, note: Note): Promise<void> {
+    const { subject, tags = [], blobs, ...doer } = note;
     const isBack = () => this.#isBack(name, digest);
-    await this.#tags.untag(name, digest, { ...doer, isBack });
+    await this.#tags.untag(name, digest, { ...doer, isBack, storedFor: tags });
     if (subject) await this.#referrers.remove(name, { subject, digest, isBack });
     await mapParallel(blobs, (blob) => this.#due.add(name, blob));
     await this.#storage.delete(deletionKey(name, digest));
@@ -98,9 +102,9 @@ export class Deletions {
   }
 }
 
-function noteOf({ bytes, mediaType, subject }: StoredManifest): Note {
+function noteOf({ bytes, mediaType, subject, tags }: StoredManifest): Note {
   const { blobs, children } = parseManifest(bytes, mediaType);
   const others = children.filter((child) => !isManifestMediaType(child.mediaType));
   const digests = [...blobs, ...others].map(({ digest }) => digest);
-  return { ...(subject && { subject }), blobs: [...new Set(digests)] };
+  return { ...(subject && { subject }), tags, blobs: [...new Set(digests)] };
 }

@@ -465,7 +465,6 @@ Deno.test("what nothing needs is gone without a trace, what is needed stays, whe
       `catalog/${NAME}!`,
       `links/sha256/${hex.slice(0, 2)}/${hex}/${NAME}!`,
       `repositories/${NAME}/_manifests/sha256/${manifest}`,
-      `repositories/${NAME}/_tagged/sha256/${manifest}/${TAG}`,
       `repositories/${NAME}/_tags/${TAG}`,
     ]);
   }

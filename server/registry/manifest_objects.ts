@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
+import type { Tag } from "../oci/reference.ts";
 import { manifestKey } from "./keys.ts";
 
 /** A manifest that the repository has. */
@@ -11,12 +12,14 @@ export interface StoredManifest {
   readonly mediaType: string;
   readonly subject?: Digest;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The tags that the push which stored it was about to point to it; of others `_tagged` says so. */
+  readonly tags: readonly Tag[];
   /** When it was pushed first, or the second time, or condemned or pardoned last, in milliseconds since the epoch. */
   readonly modifiedAtMs: number;
 }
 
 /** A manifest that is to be stored, in facts and bytes. */
-export type NewManifest = Pick<StoredManifest, "digest" | "mediaType" | "subject" | "bytes">;
+export type NewManifest = Pick<StoredManifest, "digest" | "mediaType" | "subject" | "bytes" | "tags">;
 
 /** A manifest that somebody wants to remove: what it is told from others by, the same condemned later among them. */
 export interface CondemnedManifest {
@@ -24,9 +27,13 @@ export interface CondemnedManifest {
   readonly etag: string;
 }
 
+/** Whose manifest a push is accepted upon; `pardoned`: it was condemned, and what it refers to may be gone. */
+export type Acceptance = "its own" | "another's" | "pardoned";
+
 interface Head {
   readonly mediaType: string;
   readonly subject?: Digest;
+  readonly tags?: readonly Tag[];
   /** The push that made it: a text that no other has. */
   readonly push?: string;
   /** Whether another push of the same manifest was accepted since: then that one does not take it back. */
@@ -89,23 +96,25 @@ export class ManifestObjects {
     name: RepositoryName,
     push: string,
     { requireWhole, ...manifest }: NewManifest & { readonly requireWhole: () => Promise<void> },
-  ): Promise<"held" | "pardoned" | undefined> {
+  ): Promise<Acceptance | undefined> {
     for (;;) {
       const read = await this.#read(name, manifest.digest);
       if (!read) return undefined;
       const isDamaged = Buffer.compare(read.manifest.bytes, manifest.bytes) !== 0;
       if (isDamaged || (read.head.push !== push && !read.head.accepted)) await requireWhole();
       if (isDamaged) {
-        const whole = encodeNew(push, manifest);
+        const tags = [...new Set([...read.manifest.tags, ...manifest.tags])];
+        const whole = encodeNew(push, { ...manifest, tags });
         const key = manifestKey(name, manifest.digest);
         await unlessConflict(this.#storage.put(key, whole, { ifMatch: read.etag }));
         continue;
       }
       const { head } = read;
-      if (head.condemned === undefined && (head.push === push || head.accepted)) return "held";
       const isCondemned = head.condemned !== undefined;
+      const owner = head.push === push ? "its own" : "another's";
+      if (!isCondemned && (head.push === push || head.accepted)) return owner;
       if (await this.#replace(name, read, isCondemned ? {} : { accepted: true })) {
-        return isCondemned ? "pardoned" : "held";
+        return isCondemned ? "pardoned" : owner;
       }
     }
   }
@@ -145,10 +154,11 @@ export class ManifestObjects {
     if (!value) return undefined;
     const end = value.bytes.indexOf(NEWLINE);
     const head = JSON.parse(new TextDecoder().decode(value.bytes.subarray(0, end))) as Head;
-    const { mediaType, subject } = head;
+    const { mediaType, subject, tags = [] } = head;
     const manifest = {
       digest,
       mediaType,
+      tags,
       ...(subject && { subject }),
       bytes: value.bytes.subarray(end + 1),
       modifiedAtMs: value.modifiedAtMs,
@@ -157,8 +167,8 @@ export class ManifestObjects {
   }
 }
 
-function encodeNew(push: string, { mediaType, subject, bytes }: NewManifest): Uint8Array<ArrayBuffer> {
-  return encode({ mediaType, ...(subject && { subject }), push }, bytes);
+function encodeNew(push: string, { mediaType, subject, tags, bytes }: NewManifest): Uint8Array<ArrayBuffer> {
+  return encode({ mediaType, ...(subject && { subject }), ...(tags.length > 0 && { tags }), push }, bytes);
 }
 
 function encode(head: Head, bytes: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -2,8 +2,7 @@ import { PluginError } from "../../plugins/contract/error.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
-import { type Descriptor, type Manifest, parseManifest, requiredBlobs } from "../oci/manifest.ts";
-import { isManifestMediaType } from "../oci/media_type.ts";
+import { type Manifest, parseManifest } from "../oci/manifest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Reference, Tag } from "../oci/reference.ts";
 import type { Blobs } from "./blobs.ts";
@@ -15,9 +14,12 @@ import { lastDigest, manifestsPrefix } from "./keys.ts";
 import { ManifestObjects, type NewManifest, type StoredManifest } from "./manifest_objects.ts";
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
+import { moment } from "./recently_seen.ts";
+import { References } from "./references.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
 import type { Removals } from "./removals.ts";
 import type { Doer, Tags } from "./tags.ts";
+import { UnfinishedPushes } from "./unfinished_pushes.ts";
 
 export type { StoredManifest };
 
@@ -49,13 +51,13 @@ const ATTEMPTS_MAX = 20;
 /** The manifests of repositories. */
 export class Manifests {
   readonly #storage: Storage;
-  readonly #blobs: Blobs;
   readonly #tags: Tags;
   readonly #referrers: Referrers;
   readonly #catalog: Catalog;
   readonly #objects: ManifestObjects;
   readonly #deletions: Deletions;
-  readonly #removals: Removals;
+  readonly #references: References;
+  readonly #unfinished: UnfinishedPushes;
   readonly #changes: SharedMutex;
 
   constructor(
@@ -68,16 +70,18 @@ export class Manifests {
       readonly due: Due;
       readonly removals: Removals;
       readonly changes: SharedMutex;
+      /** As in `StorageFeatures`. */
+      readonly shared: boolean;
     },
   ) {
     this.#storage = storage;
-    this.#blobs = parts.blobs;
     this.#tags = parts.tags;
     this.#referrers = parts.referrers;
     this.#catalog = parts.catalog;
     this.#changes = parts.changes;
-    this.#removals = parts.removals;
     this.#objects = new ManifestObjects(storage);
+    this.#references = new References(this.#objects, parts);
+    this.#unfinished = new UnfinishedPushes(this.#objects, parts);
     this.#deletions = new Deletions(storage, { ...parts, objects: this.#objects });
   }
 
@@ -101,37 +105,38 @@ export class Manifests {
     const manifest = parseManifest(push.bytes, push.contentType);
     await this.#changes.together(name, async () => {
       await mapParallel(push.tags, (tag) => this.#tags.requireMovable(name, tag, digest));
-      await this.#requireReferences(name, manifest, { believing: true });
+      await this.#references.require(name, manifest, { believing: true });
       await this.#putWhole(name, { id: crypto.randomUUID(), digest, manifest, push });
     });
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
   }
 
   /** Takes a manifest and all its tags from the repository. Answers whether it had it. DENIED by an immutable tag. */
-  delete(name: RepositoryName, digest: Digest, doer: Doer = {}): Promise<boolean> {
-    return this.#changes.alone(name, async () => {
-      await this.#requireDeletable(name, digest);
-      const stored = await this.get(name, { digest });
-      return stored !== undefined && await this.#deletions.run(name, stored, doer);
-    });
+  async delete(name: RepositoryName, digest: Digest, doer: Doer = {}): Promise<boolean> {
+    for (;;) {
+      await this.#unfinished.end(name, digest);
+      const deleted = await this.#changes.alone(name, async () => {
+        await this.#requireDeletable(name, digest);
+        return await this.#deleteFinished(name, digest, doer);
+      });
+      if (deleted !== "unfinished") return deleted;
+    }
   }
 
   /**
    * The same of many, of which nothing that stays may need any, unless `requireDeletable` throws: nothing is pushed meanwhile in
-   * this process. Answers how many it had.
+   * this process. One that is being pushed stays. Answers how many it had.
    */
-  deleteMany(
+  async deleteMany(
     name: RepositoryName,
     digests: readonly Digest[],
     { requireDeletable, ...doer }: Doer & { readonly requireDeletable: () => Promise<void> },
   ): Promise<number> {
-    return this.#changes.alone(name, async () => {
+    await mapParallel(digests, (digest) => this.#unfinished.end(name, digest));
+    return await this.#changes.alone(name, async () => {
       await requireDeletable();
-      const deleted = await mapParallel(digests, async (digest) => {
-        const stored = await this.get(name, { digest });
-        return stored !== undefined && await this.#deletions.run(name, stored, doer);
-      });
-      return deleted.filter((isDeleted) => isDeleted).length;
+      const deleted = await mapParallel(digests, (digest) => this.#deleteFinished(name, digest, doer));
+      return deleted.filter((outcome) => outcome === true).length;
     });
   }
 
@@ -150,8 +155,14 @@ export class Manifests {
       const found = await mapParallel(digests, (digest) => this.#objects.condemn(name, digest));
       const condemned = found.filter((item) => item !== undefined);
       try {
+        const arePushed = await mapParallel(
+          condemned,
+          ({ manifest }) => this.#unfinished.mayHave(name, manifest),
+        );
         const needed = await findNeeded();
-        const unneeded = condemned.filter(({ manifest }) => !needed.has(manifest.digest));
+        const unneeded = condemned.filter(({ manifest }, index) =>
+          !arePushed[index] && !needed.has(manifest.digest)
+        );
         const gone = await mapParallel(
           unneeded,
           ({ manifest, etag }) => this.#deletions.run(name, manifest, { etag }),
@@ -161,6 +172,14 @@ export class Manifests {
         await mapParallel(condemned, (item) => this.#objects.pardon(name, item));
       }
     });
+  }
+
+  /** Deletes a manifest, unless a push may be about to set a tag to it. */
+  async #deleteFinished(name: RepositoryName, digest: Digest, doer: Doer): Promise<boolean | "unfinished"> {
+    const stored = await this.get(name, { digest });
+    if (!stored) return false;
+    if (await this.#unfinished.mayHave(name, stored)) return "unfinished";
+    return await this.#deletions.run(name, stored, doer);
   }
 
   /** DENIED where an immutable tag points to the manifest, or to an index that lists it, at whatever depth. */
@@ -213,40 +232,52 @@ export class Manifests {
   }
 
   /** All of a push, begun anew where somebody took a part of it away meanwhile. */
-  async #putWhole(name: RepositoryName, stored: NewPush): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      await this.#prepare(name, stored);
-      const { isNew, isQuiet } = await this.#store(name, stored);
-      // Who may still be refused moves no tag.
-      if (!isNew && !await this.#isAccepted(name, stored)) continue;
-      await mapParallel(stored.push.tags, (tag) => this.#tags.put(name, tag, stored.digest));
-      const requireWhole = () => this.#requireStill(name, stored);
-      const state = await this.#objects.accept(name, stored.id, { ...toKeep(stored), requireWhole });
-      // Who takes the repository out of the catalog looks for manifests first. One that was there before may have come back after that.
-      await (isNew && isQuiet ? this.#catalog.addLately(name) : this.#catalog.add(name));
-      if (state === "held") return;
-      await this.#requireStill(name, stored);
-    }
+  async #putWhole(name: RepositoryName, newPush: NewPush): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) if (await this.#tryPut(name, newPush)) return;
     throw new PluginError("unavailable", `Cannot store a manifest of ${name}: it is deleted again and again`);
+  }
+
+  /** Answers whether the manifest and its tags are there. */
+  async #tryPut(name: RepositoryName, newPush: NewPush): Promise<boolean> {
+    const { id, digest, push: { by, tags } } = newPush;
+    await this.#prepare(name, newPush);
+    const begunAt = moment();
+    const { isNew, isQuiet } = await this.#store(name, newPush);
+    // Who may still be refused moves no tag.
+    if (!isNew && !await this.#isAccepted(name, newPush)) return false;
+    const change = { digest, isNew, ...(by !== undefined && { by }) };
+    await mapParallel(tags, (tag) => this.#tags.put(name, tag, change));
+    const isSure = isNew && isQuiet && this.#unfinished.isSure(begunAt);
+    const requireWhole = () => this.#requireStill(name, newPush);
+    const acceptance = isSure
+      ? "its own"
+      : await this.#objects.accept(name, id, { ...toKeep(newPush), requireWhole });
+    // Who takes the repository out of the catalog looks for manifests first. One that was there before may have come back after that.
+    await (isNew && isQuiet ? this.#catalog.addLately(name) : this.#catalog.add(name));
+    if (acceptance === "its own") return true;
+    // Whoever made it anew meanwhile has not announced these tags.
+    if (acceptance === "another's") return !isNew;
+    await this.#requireStill(name, newPush);
+    return false;
   }
 
   /** Whether a manifest that was there before is there still, and accepted. Fails where what it refers to is not. */
   async #isAccepted(name: RepositoryName, stored: NewPush): Promise<boolean> {
-    const requireWhole = () => this.#requireReferences(name, stored.manifest, { believing: false });
-    const state = await this.#objects.accept(name, stored.id, { ...toKeep(stored), requireWhole });
-    if (state !== "held") await requireWhole();
-    return state === "held";
+    const requireWhole = () => this.#references.require(name, stored.manifest, { believing: false });
+    const acceptance = await this.#objects.accept(name, stored.id, { ...toKeep(stored), requireWhole });
+    const isHeld = acceptance === "its own" || acceptance === "another's";
+    if (!isHeld) await requireWhole();
+    return isHeld;
   }
 
   /** Where what the manifest refers to is gone, its tags go with it: they would point to nothing. */
   async #requireStill(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
     try {
-      await this.#requireReferences(name, manifest, { believing: false });
+      await this.#references.require(name, manifest, { believing: false });
     } catch (error) {
       // Who took the manifest away has forgotten which tags were announced.
-      await mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, digest));
       const isBack = async () => await this.get(name, { digest }) !== undefined;
-      await this.#tags.untag(name, digest, { isBack });
+      await this.#tags.untag(name, digest, { isBack, storedFor: push.tags });
       throw error;
     }
   }
@@ -263,28 +294,20 @@ export class Manifests {
 
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
   async #store(name: RepositoryName, newPush: NewPush): Promise<StoreOutcome> {
-    const { id, digest, manifest, push } = newPush;
-    const noted = mapParallel(push.tags, (tag) => this.#tags.noteChange(name, tag, { ...push, digest }));
-    const put = this.#objects.put(name, id, toKeep(newPush));
-    // Who removes the tags of a manifest that was there before looks whether it is back after what it has taken away.
-    const announced = put.then(() => mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, digest)));
-    const looked = put.then(() => this.#lookAgain(name, manifest));
-    const [found] = await Promise.allSettled([looked, announced, noted]);
-    const isNew = await put;
-    await Promise.all([announced, noted]);
+    const isNew = await this.#objects.put(name, newPush.id, toKeep(newPush));
+    const [found, announced] = await Promise.allSettled([
+      this.#references.lookAgain(name, newPush.manifest),
+      isNew ? undefined : this.#announceTags(name, newPush),
+    ]);
+    if (announced.status === "rejected") throw announced.reason;
     if (found.status === "fulfilled") return { isNew, isQuiet: found.value };
     if (!isNew || !await this.#withdraw(name, newPush)) throw found.reason;
     return { isNew, isQuiet: false };
   }
 
-  /**
-   * The look that decides, once the manifest was there: at all that it refers to, or, where nothing is being taken from the repository, at
-   * what was not seen lately. Answers whether nothing is.
-   */
-  async #lookAgain(name: RepositoryName, manifest: Manifest): Promise<boolean> {
-    const isQuiet = !await this.#removals.areAnnounced(name);
-    await this.#requireReferences(name, manifest, { believing: isQuiet });
-    return isQuiet;
+  /** Who removes the tags of a manifest that was there before looks whether it is back after what it has taken away. */
+  async #announceTags(name: RepositoryName, { digest, push }: NewPush): Promise<void> {
+    await mapParallel(push.tags, (tag) => this.#tags.announce(name, tag, digest));
   }
 
   /**
@@ -294,48 +317,10 @@ export class Manifests {
   async #withdraw(name: RepositoryName, { id, digest, manifest }: NewPush): Promise<boolean> {
     const condemned = await this.#objects.condemn(name, digest, { push: id });
     if (!condemned) return false;
-    const isWhole = await this.#findMissing(name, manifest, { believing: false }) === undefined;
+    const isWhole = await this.#references.findMissing(name, manifest, { believing: false }) === undefined;
     if (isWhole) await this.#objects.pardon(name, condemned);
     else await this.#deletions.run(name, condemned.manifest, { etag: condemned.etag });
     return isWhole;
-  }
-
-  async #requireReferences(
-    name: RepositoryName,
-    manifest: Manifest,
-    options: Look,
-  ): Promise<void> {
-    const missing = await this.#findMissing(name, manifest, options);
-    if (missing === undefined) return;
-    throw new OciError("MANIFEST_BLOB_UNKNOWN", "Cannot store the manifest: it refers to what is not here", {
-      detail: { digest: missing },
-    });
-  }
-
-  /**
-   * Something that the manifest refers to and the repository lacks. What was looked at is not about to go then. Only a look once the
-   * manifest is there decides; the one before keeps most of what would be refused from being stored.
-   */
-  async #findMissing(
-    name: RepositoryName,
-    manifest: Manifest,
-    { believing }: Look,
-  ): Promise<Digest | undefined> {
-    const blobs = requiredBlobs(manifest);
-    const [hasBlobs, hasChildren] = await Promise.all([
-      mapParallel(
-        blobs,
-        (digest) => believing ? this.#blobs.hadLately(name, digest) : this.#blobs.has(name, digest),
-      ),
-      mapParallel(manifest.children, (child) => this.#hasChild(name, child)),
-    ]);
-    return blobs[hasBlobs.indexOf(false)] ?? manifest.children[hasChildren.indexOf(false)]?.digest;
-  }
-
-  /** An index may list what is no manifest: build caches list their layers there. */
-  async #hasChild(name: RepositoryName, child: Descriptor): Promise<boolean> {
-    if (await this.#objects.rely(name, child.digest)) return true;
-    return !isManifestMediaType(child.mediaType) && await this.#blobs.has(name, child.digest);
   }
 }
 
@@ -344,12 +329,6 @@ interface StoreOutcome {
   readonly isNew: boolean;
   /** Whether nothing is being taken from the repository. */
   readonly isQuiet: boolean;
-}
-
-/** How it is looked whether something is there. */
-interface Look {
-  /** Whether it counts that it was there lately. */
-  readonly believing: boolean;
 }
 
 /** A push that is about to be stored. */
@@ -362,5 +341,11 @@ interface NewPush {
 }
 
 function toKeep({ digest, manifest: { mediaType, subject }, push }: NewPush): NewManifest {
-  return { digest, mediaType, ...(subject && { subject: subject.digest }), bytes: push.bytes };
+  return {
+    digest,
+    mediaType,
+    ...(subject && { subject: subject.digest }),
+    tags: push.tags,
+    bytes: push.bytes,
+  };
 }

@@ -15,6 +15,11 @@ export function moment(): Moment {
   return { runningMs: performance.now(), wallMs: Date.now() };
 }
 
+/** How much time may have passed since then, in milliseconds. */
+export function elapsedMs({ runningMs, wallMs }: Moment): number {
+  return Math.max(performance.now() - runningMs, Math.abs(Date.now() - wallMs));
+}
+
 /**
  * What this process lately found, or put, in the store, and not about to go: repositories, and blobs of repositories. Whoever believes
  * it looks whether anything was taken from the repository since (`Removals`), or nothing hangs on it.
@@ -37,8 +42,7 @@ export class RecentlySeen {
 
   has(name: RepositoryName, digest?: Digest): boolean {
     const seen = this.#seen.get(keyOf(name, digest));
-    return seen !== undefined && performance.now() - seen.runningMs < LATELY_MS &&
-      Math.abs(Date.now() - seen.wallMs) < LATELY_MS;
+    return seen !== undefined && elapsedMs(seen) < LATELY_MS;
   }
 }
 

@@ -66,7 +66,7 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });
-  const catalog = new Catalog(storage, { tags, removals });
+  const catalog = new Catalog(storage, { tags, removals, shared });
   const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax, notes, facts });
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
   const manifests: Manifests = new Manifests(storage, {
@@ -77,6 +77,7 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
     due,
     removals,
     changes,
+    shared,
   });
   await manifests.recover();
   const pulls = new Pulls(storage);

@@ -1,5 +1,5 @@
 import type { Storage } from "../../plugins/contract/storage.ts";
-import type { Digest } from "../oci/digest.ts";
+import { type Digest, digestEncoded } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Tag } from "../oci/reference.ts";
 import { historyKey, historyPrefix, historyTag, historyTime } from "./keys.ts";
@@ -23,6 +23,9 @@ export interface PastTagChange extends TagChange {
 export interface PresentTag {
   readonly digest: Digest;
   readonly setAtMs: number;
+  /** When it was created, in microseconds since the epoch, and by whom, if nothing has happened to it since. */
+  readonly firstUs?: number;
+  readonly by?: string;
 }
 
 /** Of a tag so many changes are remembered: the newest. */
@@ -40,7 +43,8 @@ interface Line {
 
 /**
  * What tags have pointed to. Each change is an object of its own, written before it happens and never again, and so is
- * no more than an intention until the tag says the same. The times are those of the servers' clocks.
+ * no more than an intention until the tag says the same. A tag that was not there says by itself how it came to be; that is written
+ * down when it changes. The times are those of the servers' clocks.
  */
 export class TagHistory {
   readonly #storage: Storage;
@@ -51,20 +55,35 @@ export class TagHistory {
   }
 
   /** Notes that the tag is about to be changed, and now and then forgets what is too old. */
-  async add(name: RepositoryName, tag: Tag, { digest, isDeleted, by }: TagChange): Promise<void> {
-    const line: Line = { digest, ...(isDeleted && { deleted: true }), ...(by !== undefined && { by }) };
-    const key = historyKey(name, tag, { timeUs: this.#now(), id: crypto.randomUUID().slice(0, 8) });
+  async add(name: RepositoryName, tag: Tag, change: TagChange): Promise<void> {
     await Promise.all([
-      this.#storage.put(key, new TextEncoder().encode(JSON.stringify(line)), { lasting: false }),
+      this.#put(name, tag, { ...change, timeUs: this.now(), id: crypto.randomUUID().slice(0, 8) }),
       Math.random() < 1 / TRIM_EVERY ? this.#trim(name, tag) : undefined,
     ]);
+  }
+
+  /** Notes how the tag came to be, at a time that `now` has told; whoever notes it again writes the same. */
+  addFirst(
+    name: RepositoryName,
+    tag: Tag,
+    change: Omit<TagChange, "isDeleted"> & { readonly timeUs: number },
+  ): Promise<void> {
+    const id = digestEncoded(change.digest).slice(0, 8);
+    return this.#put(name, tag, { ...change, isDeleted: false, id });
   }
 
   /** What happened to the tag, newest first, if it is `present` now, or, as `undefined`, is not there. */
   async list(name: RepositoryName, tag: Tag, present: PresentTag | undefined): Promise<PastTagChange[]> {
     const keys = await this.#storage.list(historyPrefix(name, tag), { limit: HISTORY_MAX });
-    const found = await mapParallel(keys, (key) => this.#read(key));
+    const { firstUs = Infinity } = present ?? {};
+    const found = await mapParallel(
+      keys.filter((key) => historyTime(key) < firstUs),
+      (key) => this.#read(key),
+    );
     const changes = found.filter((change) => change !== undefined);
+    if (present?.firstUs !== undefined) {
+      return [firstChange(present, firstUs), ...changes].slice(0, HISTORY_MAX);
+    }
     const last = changes.findIndex(({ digest, isDeleted }) =>
       present ? !isDeleted && digest === present.digest : isDeleted
     );
@@ -87,6 +106,16 @@ export class TagHistory {
     }
   }
 
+  async #put(
+    name: RepositoryName,
+    tag: Tag,
+    { digest, isDeleted, by, ...at }: TagChange & { readonly timeUs: number; readonly id: string },
+  ): Promise<void> {
+    const line: Line = { digest, ...(isDeleted && { deleted: true }), ...(by !== undefined && { by }) };
+    const bytes = new TextEncoder().encode(JSON.stringify(line));
+    await this.#storage.put(historyKey(name, tag, at), bytes, { lasting: false });
+  }
+
   async #trim(name: RepositoryName, tag: Tag): Promise<void> {
     const keys = await this.#storage.list(historyPrefix(name, tag), { limit: TRIM_PAGE });
     await mapParallel(keys.slice(HISTORY_MAX), (key) => this.#storage.delete(key, { lasting: false }));
@@ -101,8 +130,13 @@ export class TagHistory {
   }
 
   /** Microseconds since the epoch, none of them twice: changes of one process are in their order. */
-  #now(): number {
+  now(): number {
     this.#lastUs = Math.max(Date.now() * 1_000, this.#lastUs + 1);
     return this.#lastUs;
   }
+}
+
+/** The change by which a tag came to be that says so itself. */
+function firstChange({ digest, by }: PresentTag, firstUs: number): PastTagChange {
+  return { digest, isDeleted: false, ...(by !== undefined && { by }), atMs: Math.floor(firstUs / 1_000) };
 }

@@ -5,17 +5,16 @@ import { OciError } from "../oci/error.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
-import { markLine, readLine } from "./conditions.ts";
 import { lastPart, taggedKey, taggedPrefix, tagKey, tagsPrefix } from "./keys.ts";
 import { listPage } from "./list_page.ts";
+import { ManifestObjects } from "./manifest_objects.ts";
 import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 import { type PastTagChange, TagHistory } from "./tag_history.ts";
+import { decodeTag, encodeTag, type TagLine } from "./tag_line.ts";
 
 /** A tag as it was set. */
-export interface TagFacts {
-  /** The digest of the manifest that it points to. */
-  readonly digest: Digest;
+export interface TagFacts extends TagLine {
   /** When it was set last, in milliseconds since the epoch. */
   readonly setAtMs: number;
   /** What it is told from others by, the same tag set again to the same manifest among them. */
@@ -49,6 +48,7 @@ export class Tags {
   readonly #changes: SharedMutex;
   readonly #rules: RepositoryRules;
   readonly #history: TagHistory;
+  readonly #objects: ManifestObjects;
 
   constructor(
     storage: Storage,
@@ -58,6 +58,7 @@ export class Tags {
     this.#changes = changes;
     this.#rules = rules;
     this.#history = new TagHistory(storage);
+    this.#objects = new ManifestObjects(storage);
   }
 
   /** The digest that the tag points to. */
@@ -72,19 +73,15 @@ export class Tags {
 
   /** The tags that point to the manifest, or pointed to it, each with the time at which it was announced last. */
   async taggedAt(name: RepositoryName, digest: Digest): Promise<ReadonlyMap<Tag, number>> {
-    const prefix = taggedPrefix(name, digest);
-    const found = new Map<Tag, number>();
-    let after: string | undefined;
-    for (;;) {
-      const keys = await this.#storage.list(prefix, {
-        ...(after !== undefined && { after }),
-        limit: TAGGED_PAGE,
-      });
-      const facts = await mapParallel(keys, (key) => this.#storage.stat(key));
-      keys.forEach((key, index) => found.set(lastPart(key) as Tag, facts[index]?.modifiedAtMs ?? 0));
-      if (keys.length < TAGGED_PAGE) return found;
-      after = keys.at(-1)!;
+    const stored = await this.#objects.get(name, digest);
+    const found = new Map(stored?.tags.map((tag) => [tag, stored.modifiedAtMs]));
+    for await (const tags of this.#taggedPages(name, digest)) {
+      const facts = await mapParallel(tags, (tag) => this.#storage.stat(taggedKey(name, digest, tag)));
+      tags.forEach((tag, index) =>
+        found.set(tag, Math.max(facts[index]?.modifiedAtMs ?? 0, found.get(tag) ?? 0))
+      );
     }
+    return found;
   }
 
   /** What the tag has pointed to, newest first. */
@@ -99,30 +96,19 @@ export class Tags {
 
   /** The tags that point to the manifest, in byte order; `limit` at most. */
   async listOf(name: RepositoryName, digest: Digest, limit: number): Promise<Tag[]> {
-    const prefix = taggedPrefix(name, digest);
-    const found: Tag[] = [];
-    let keys = await this.#storage.list(prefix, { limit: TAGGED_PAGE });
-    while (keys.length > 0 && found.length < limit) {
-      const tags = keys.map((key) => lastPart(key) as Tag);
+    const found = new Set<Tag>();
+    for await (const tags of this.#allTagged(name, digest)) {
       const digests = await mapParallel(tags, (tag) => this.get(name, tag));
-      found.push(...tags.filter((_, index) => digests[index] === digest));
-      if (keys.length < TAGGED_PAGE) break;
-      keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: TAGGED_PAGE });
+      tags.forEach((tag, index) => digests[index] === digest && found.add(tag));
+      if (found.size > limit) break;
     }
-    return found.slice(0, limit);
+    return [...found].sort().slice(0, limit);
   }
 
-  /** Notes in its history that the tag is about to point to the manifest, if it points to something else. */
-  async noteChange(
-    name: RepositoryName,
-    tag: Tag,
-    { digest, by }: Doer & { readonly digest: Digest },
-  ): Promise<void> {
-    if (await this.get(name, tag) === digest) return;
-    await this.#history.add(name, tag, { digest, isDeleted: false, ...(by !== undefined && { by }) });
-  }
-
-  /** Notes that the tag is about to point to the manifest, which is there, so that `untag` will find it. Comes before `put`. */
+  /**
+   * Notes that the tag is about to point to the manifest, which is there and was not stored for this tag, so that `untag` will
+   * find it. Comes before `put`.
+   */
   async announce(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
     await this.#storage.put(taggedKey(name, digest, tag), NOTHING);
   }
@@ -134,12 +120,41 @@ export class Tags {
     if (found !== undefined && found !== digest) throw immutableTag(tag, "move");
   }
 
-  /** Points the tag to a manifest that is there and was announced. Of two that set an immutable tag one is DENIED. */
-  async put(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+  /**
+   * Points the tag to a manifest that is there and was announced. Of two that set an immutable tag one is DENIED. `isNew`: whether
+   * the tag is likely not to be there, which saves a look.
+   */
+  async put(
+    name: RepositoryName,
+    tag: Tag,
+    { digest, by, isNew }: Doer & { readonly digest: Digest; readonly isNew: boolean },
+  ): Promise<void> {
+    const doer = by !== undefined && { by };
     const isImmutable = this.#rules.isImmutable(name, tag);
-    const condition = isImmutable ? { ifAbsent: true } as const : {};
-    const put = await unlessConflict(this.#storage.put(tagKey(name, tag), markLine(digest), condition));
-    if (!put) await this.requireMovable(name, tag, digest);
+    if (isNew && await this.#putFirst(name, tag, { digest, ...doer })) return;
+    const found = await this.#read(name, tag);
+    if (!found && await this.#putFirst(name, tag, { digest, ...doer })) return;
+    if (isImmutable) return await this.requireMovable(name, tag, digest);
+    if (found?.digest === digest) {
+      return void await this.#storage.put(tagKey(name, tag), encodeTag({ digest, ...firstOf(found) }));
+    }
+    await this.#noteFirst(name, tag, found);
+    await this.#history.add(name, tag, { digest, isDeleted: false, ...doer });
+    await this.#storage.put(tagKey(name, tag), encodeTag({ digest }));
+  }
+
+  /** Creates the tag. It says by itself who did, and when: its history begins with the next change. Answers whether it was not there. */
+  async #putFirst(name: RepositoryName, tag: Tag, line: Omit<TagLine, "firstUs">): Promise<boolean> {
+    const bytes = encodeTag({ ...line, firstUs: this.#history.now() });
+    return await unlessConflict(this.#storage.put(tagKey(name, tag), bytes, { ifAbsent: true })) !==
+      undefined;
+  }
+
+  /** Notes how the tag came to be, where it says that itself, before it no longer does. */
+  async #noteFirst(name: RepositoryName, tag: Tag, found: TagFacts | undefined): Promise<void> {
+    if (found?.firstUs === undefined) return;
+    const { digest, firstUs, by } = found;
+    await this.#history.addFirst(name, tag, { digest, ...(by !== undefined && { by }), timeUs: firstUs });
   }
 
   /** Whether any tag of the repository is immutable. */
@@ -150,14 +165,11 @@ export class Tags {
   /** DENIED where an immutable tag points to the manifest, UNSUPPORTED where nothing can be deleted. */
   async requireDeletable(name: RepositoryName, digest: Digest): Promise<void> {
     requireDeletes(this.#rules, name);
-    const prefix = taggedPrefix(name, digest);
-    let keys = await this.#storage.list(prefix, { limit: TAGGED_PAGE });
-    while (keys.length > 0) {
-      for (const tag of keys.map((key) => lastPart(key) as Tag)) {
+    for await (const tags of this.#allTagged(name, digest)) {
+      for (const tag of tags) {
         const holds = this.#rules.isImmutable(name, tag) && await this.get(name, tag) === digest;
         if (holds) throw immutableTag(tag, "delete");
       }
-      keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: TAGGED_PAGE });
     }
   }
 
@@ -168,7 +180,7 @@ export class Tags {
       const found = await this.#read(name, tag);
       if (!found) return false;
       if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
-      await this.#noteDeletion(name, tag, { digest: found.digest, ...doer });
+      await this.#noteDeletion(name, tag, { found, ...doer });
       await this.#storage.delete(tagKey(name, tag));
       await this.#storage.delete(taggedKey(name, found.digest, tag));
       return true;
@@ -176,29 +188,34 @@ export class Tags {
   }
 
   /** Removes the tag where nobody has set it since `facts` were read. Answers whether it did. DENIED where it is immutable. */
-  deleteIf(name: RepositoryName, tag: Tag, { digest, etag }: TagFacts): Promise<boolean> {
+  deleteIf(name: RepositoryName, tag: Tag, found: TagFacts): Promise<boolean> {
     requireDeletes(this.#rules, name);
     return this.#changes.alone(name, async () => {
       if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
-      await this.#noteDeletion(name, tag, { digest });
-      const deleted = this.#storage.delete(tagKey(name, tag), { ifMatch: etag });
+      await this.#noteDeletion(name, tag, { found });
+      const deleted = this.#storage.delete(tagKey(name, tag), { ifMatch: found.etag });
       return await unlessConflict(deleted) ?? false;
     });
   }
 
-  /** Removes all tags that point to the manifest, none that was set again meanwhile, and none once it `isBack`. */
+  /**
+   * Removes all tags that point to the manifest, none that was set again meanwhile, and none once it `isBack`. `storedFor`: the
+   * tags that it said itself.
+   */
   async untag(
     name: RepositoryName,
     digest: Digest,
-    { isBack, ...doer }: Doer & { readonly isBack: () => Promise<boolean> },
+    { isBack, storedFor, ...doer }: Doer & {
+      readonly isBack: () => Promise<boolean>;
+      readonly storedFor: readonly Tag[];
+    },
   ): Promise<void> {
-    const prefix = taggedPrefix(name, digest);
+    const remove = (tags: readonly Tag[]) =>
+      mapParallel(tags, (tag) => this.#removeIf(name, tag, { digest, isBack, ...doer }));
+    await remove(storedFor);
     for (;;) {
-      const keys = await this.#storage.list(prefix, { limit: TAGGED_PAGE });
-      await mapParallel(
-        keys,
-        (key) => this.#removeIf(name, lastPart(key) as Tag, { digest, isBack, ...doer }),
-      );
+      const keys = await this.#storage.list(taggedPrefix(name, digest), { limit: TAGGED_PAGE });
+      await remove(keys.map((key) => lastPart(key) as Tag));
       if (keys.length < TAGGED_PAGE || await isBack()) return;
     }
   }
@@ -219,7 +236,7 @@ export class Tags {
     const found = await this.#read(name, tag);
     if (await isBack()) return false;
     const points = found?.digest === digest;
-    if (points) await this.#noteDeletion(name, tag, { digest, ...doer });
+    if (points) await this.#noteDeletion(name, tag, { found, ...doer });
     const deleted = points &&
       await unlessConflict(this.#storage.delete(tagKey(name, tag), { ifMatch: found.etag }));
     if (deleted || !points) {
@@ -230,15 +247,41 @@ export class Tags {
     return deleted === true;
   }
 
-  #noteDeletion(name: RepositoryName, tag: Tag, change: Doer & { readonly digest: Digest }): Promise<void> {
-    return this.#history.add(name, tag, { ...change, isDeleted: true });
+  async #noteDeletion(
+    name: RepositoryName,
+    tag: Tag,
+    { found, ...doer }: Doer & { readonly found: TagFacts },
+  ): Promise<void> {
+    await this.#noteFirst(name, tag, found);
+    await this.#history.add(name, tag, { digest: found.digest, ...doer, isDeleted: true });
+  }
+
+  /** The tags that pointed to the manifest, or may, some at a time: those that it was stored for first. */
+  async *#allTagged(name: RepositoryName, digest: Digest): AsyncGenerator<readonly Tag[]> {
+    yield (await this.#objects.get(name, digest))?.tags ?? [];
+    yield* this.#taggedPages(name, digest);
+  }
+
+  /** The tags that were announced of the manifest once it was there. */
+  async *#taggedPages(name: RepositoryName, digest: Digest): AsyncGenerator<readonly Tag[]> {
+    const prefix = taggedPrefix(name, digest);
+    let keys = await this.#storage.list(prefix, { limit: TAGGED_PAGE });
+    for (;;) {
+      yield keys.map((key) => lastPart(key) as Tag);
+      if (keys.length < TAGGED_PAGE) return;
+      keys = await this.#storage.list(prefix, { after: keys.at(-1)!, limit: TAGGED_PAGE });
+    }
   }
 
   async #read(name: RepositoryName, tag: Tag): Promise<TagFacts | undefined> {
     const value = await this.#storage.get(tagKey(name, tag));
-    if (!value) return undefined;
-    return { digest: readLine(value.bytes) as Digest, setAtMs: value.modifiedAtMs, etag: value.etag };
+    return value && { ...decodeTag(value.bytes), setAtMs: value.modifiedAtMs, etag: value.etag };
   }
+}
+
+/** What a tag that is set again to the same manifest goes on to say of how it came to be. */
+function firstOf({ firstUs, by }: TagLine): Pick<TagLine, "firstUs" | "by"> {
+  return { ...(firstUs !== undefined && { firstUs }), ...(by !== undefined && { by }) };
 }
 
 /** UNSUPPORTED where the operator lets nothing be deleted from the repository. */

@@ -4,6 +4,7 @@ import type { Tag } from "../../oci/reference.ts";
 import type { StoredValue } from "../../../plugins/contract/storage.ts";
 import { readLine } from "../conditions.ts";
 import { taggedKey, tagKey } from "../keys.ts";
+import { readManifest } from "./manifest_read.ts";
 import type { Moved } from "./quarantine.ts";
 import type { Mend, ScrubRun } from "./scrub_run.ts";
 
@@ -53,9 +54,15 @@ async function checkDangling(run: ScrubRun, { name, tag, digest, value }: Pointi
 
 async function checkAnnounced(run: ScrubRun, { name, tag, digest, value }: Pointing): Promise<void> {
   const key = taggedKey(name, digest, tag);
-  if (await run.storage.stat(key)) return;
+  const isAnnounced = async () => {
+    if (await run.storage.stat(key)) return true;
+    const read = await readManifest(run, name, digest);
+    // Of one that is damaged that has been told.
+    return read?.state === "damaged" || read?.stored.tags.includes(tag);
+  };
+  if (await isAnnounced()) return;
   const isSame = async () => (await run.storage.get(tagKey(name, tag)))?.etag === value.etag;
-  if (!await isSame() || await run.storage.stat(key)) return;
+  if (!await isSame() || await isAnnounced()) return;
   const mend: Mend = async () => {
     await run.storage.put(key, NOTHING);
     return { repaired: "noted it for its manifest" };
