@@ -105,7 +105,8 @@ function targetOf(exchange: Exchange): string {
   if (isAdministrative(exchange)) {
     return route.path.slice(ADMIN_BASE.length).replaceAll(/<(\w+)>/g, (_, word: keyof typeof words) => {
       const value = words[word];
-      return typeof value === "object" ? formatReference(value) : value ?? "";
+      if (typeof value !== "object") return value ?? "";
+      return "id" in value ? value.id : formatReference(value);
     });
   }
   const digest = words.digest ?? words.reference?.digest;

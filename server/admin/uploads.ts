@@ -2,6 +2,7 @@ import { emptyAnswer, jsonAnswer } from "../api/answer.ts";
 import type { Call } from "../api/endpoint.ts";
 import { parseRepositoryName } from "../oci/name.ts";
 import type { Registry } from "../registry/registry.ts";
+import { unknownUpload } from "../registry/uploads.ts";
 import { formatTime, PAGE, readPage, readText } from "./content.ts";
 import { type AdminRoute, adminRoute, COUNT, listSchema, objectSchema, TEXT, TIME } from "./route.ts";
 
@@ -49,6 +50,6 @@ async function list({ uploads }: Registry, { query, caller }: Call): Promise<Res
 }
 
 async function cancel({ uploads }: Registry, { words }: Call<"name" | "upload">): Promise<Response> {
-  await uploads.cancel(words.name, words.upload);
+  if (!await uploads.discard(words.name, words.upload.id)) throw unknownUpload();
   return emptyAnswer(204, {});
 }

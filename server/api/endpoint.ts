@@ -5,7 +5,7 @@ import type { AccessRequest } from "../access/request.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Reference, Tag } from "../oci/reference.ts";
-import type { UploadId } from "../oci/upload.ts";
+import type { UploadSession } from "../oci/upload.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Doer } from "../registry/tags.ts";
 
@@ -14,7 +14,7 @@ export interface Words {
   readonly name: RepositoryName;
   readonly digest: Digest;
   readonly reference: Reference;
-  readonly upload: UploadId;
+  readonly upload: UploadSession;
   /** The id of a personal or robot token. */
   readonly token: string;
   readonly tag: Tag;

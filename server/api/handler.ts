@@ -108,7 +108,7 @@ async function answerTo(
     ...(route.tags && { tags: route.tags(query, words) }),
   });
   const isOwn = route.action !== OTHERS_UPLOADS;
-  if (words.upload && isOwn) registry.uploads.requireOwner(words.upload, caller.owner);
+  if (words.upload && isOwn) registry.uploads.requireOwner(words.name!, words.upload, caller.owner);
   exchange.call = {
     words: words as Words,
     method: sent.method,

@@ -2,7 +2,7 @@ import { parseDigest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import { parseRepositoryName } from "../oci/name.ts";
 import { parseReference, parseTag } from "../oci/reference.ts";
-import { parseUploadId } from "../oci/upload.ts";
+import { parseUploadSession } from "../oci/upload.ts";
 import type { Word, Words } from "./endpoint.ts";
 import type { Route } from "./route.ts";
 
@@ -26,7 +26,7 @@ const PARSERS: { readonly [W in Word]: (text: string, method: string) => Words[W
   digest: (text) => parseDigest(decode(text)),
   reference: (text, method) =>
     parseReference(decode(text), method === "PUT" ? "MANIFEST_INVALID" : "MANIFEST_UNKNOWN"),
-  upload: parseUploadId,
+  upload: parseUploadSession,
   token: parseTokenId,
   tag: (text) => parseTag(decode(text), "MANIFEST_UNKNOWN"),
   id: parseText,

@@ -1,7 +1,12 @@
 import { type Digest, parseDigest, parseDigestAlgorithm } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/name.ts";
-import { formatUploadRange, parseContentRange, type UploadId } from "../oci/upload.ts";
+import {
+  formatUploadRange,
+  formatUploadSession,
+  parseContentRange,
+  type UploadSession,
+} from "../oci/upload.ts";
 import { exactBytes } from "../registry/bytes.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Chunk } from "../registry/uploads.ts";
@@ -31,7 +36,7 @@ export async function start(registry: Registry, call: Call<"name">): Promise<Res
   };
   if (mount && await registry.blobs.mount(name, mount, source)) return created(name, mount);
   const upload = await registry.uploads.create(name, session);
-  if (!digest || !call.body) return progress(202, { name, upload, size: 0 });
+  if (!digest || !call.body) return progress(202, { name, session: upload, size: 0 });
   try {
     return await end(registry, { ...call, words: { name, upload } }, digest);
   } catch (error) {
@@ -44,7 +49,7 @@ export async function start(registry: Registry, call: Call<"name">): Promise<Res
 /** `GET /v2/<name>/blobs/uploads/<upload>`: how much has arrived. */
 export async function status({ uploads }: Registry, { words }: UploadCall): Promise<Response> {
   const size = await uploads.size(words.name, words.upload);
-  return progress(204, { ...words, size });
+  return progress(204, { name: words.name, session: words.upload, size });
 }
 
 /** `PATCH /v2/<name>/blobs/uploads/<upload>`: a chunk, or with no `Content-Range` whatever there is. */
@@ -53,9 +58,9 @@ export async function append({ uploads }: Registry, call: UploadCall): Promise<R
   const chunk = readChunk(call);
   const answer = chunk
     ? await uploads.append(name, upload, chunk)
-    : { accepted: true, size: await uploads.size(name, upload) };
-  if (!answer.accepted) throw outOfOrder({ name, upload, size: answer.size });
-  return progress(202, { name, upload, size: answer.size });
+    : { accepted: true, size: await uploads.size(name, upload), session: upload };
+  if (!answer.accepted) throw outOfOrder({ name, ...answer });
+  return progress(202, { name, ...answer });
 }
 
 /** `PUT /v2/<name>/blobs/uploads/<upload>?digest=`: the end of the upload, perhaps with its last chunk. */
@@ -74,14 +79,14 @@ export async function cancel({ uploads }: Registry, { words }: UploadCall): Prom
 async function end({ uploads }: Registry, call: UploadCall, digest: Digest): Promise<Response> {
   const { name, upload } = call.words;
   const answer = await uploads.finish(name, upload, { digest, chunk: readChunk(call) });
-  if (!answer.accepted) throw outOfOrder({ name, upload, size: answer.size });
+  if (!answer.accepted) throw outOfOrder({ name, ...answer });
   return created(name, digest);
 }
 
 /** The body as a chunk. What `Content-Range` and `Content-Length` say of it must agree. */
 function readChunk({ headers, body }: UploadCall): Chunk | undefined {
   const contentRange = headers.get("Content-Range");
-  if (contentRange === null) return body && { body };
+  if (contentRange === null) return body && { body, length: readLength(headers) };
   const { first, last } = parseContentRange(contentRange);
   const length = last - first + 1;
   const declared = headers.get("Content-Length");
@@ -90,7 +95,12 @@ function readChunk({ headers, body }: UploadCall): Chunk | undefined {
       status: 400,
     });
   }
-  return { body: exactBytes(body, length, wrongLength), offset: first };
+  return { body: exactBytes(body, length, wrongLength), offset: first, length };
+}
+
+function readLength(headers: Headers): number | undefined {
+  const length = headers.get("Content-Length");
+  return length === null ? undefined : Number(length);
 }
 
 function wrongLength(): OciError {
@@ -110,15 +120,15 @@ function parseError(parameter: string): OciError {
 
 interface Progress {
   readonly name: RepositoryName;
-  readonly upload: UploadId;
+  readonly session: UploadSession;
   readonly size: number;
 }
 
-function progressHeaders({ name, upload, size }: Progress): Record<string, string> {
+function progressHeaders({ name, session, size }: Progress): Record<string, string> {
   return {
-    "Location": `/v2/${name}/blobs/uploads/${upload}`,
+    "Location": `/v2/${name}/blobs/uploads/${formatUploadSession(session)}`,
     "Range": formatUploadRange(size),
-    "Docker-Upload-UUID": upload,
+    "Docker-Upload-UUID": session.id,
   };
 }
 

@@ -1,3 +1,4 @@
+import { type Digest, formatDigest } from "./digest.ts";
 import { OciError } from "./error.ts";
 
 declare const uploadBrand: unique symbol;
@@ -8,6 +9,21 @@ declare const uploadBrand: unique symbol;
  */
 export type UploadId = string & { readonly [uploadBrand]: true };
 
+/** All that has arrived for an upload: bytes that are kept by their digest, not by the upload. */
+export interface HeldBytes {
+  readonly size: number;
+  readonly digest: Digest;
+}
+
+/** An upload as its URL names it, which may say what has become of it so far. */
+export interface UploadSession {
+  readonly id: UploadId;
+  /** What has arrived, and a proof that it has. */
+  readonly held?: HeldBytes & { readonly seal: string };
+  /** Whether what has arrived is kept by the upload. */
+  readonly isStored?: true;
+}
+
 /** The bytes of a chunk in its upload: `first` to `last`, both inclusive. */
 export interface ChunkRange {
   readonly first: number;
@@ -15,6 +31,8 @@ export interface ChunkRange {
 }
 
 const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:-([0-9a-f]{32}))?$/;
+const HELD = /^(0|[1-9][0-9]{0,14})\.([0-9a-f]{64})\.([0-9a-f]{32})$/;
+const STORED = "s";
 const CONTENT_RANGE = /^([0-9]{1,15})-([0-9]{1,15})$/;
 
 /** A new identifier. `mark`: 32 hex digits that say who begins the upload; empty for the anonymous. */
@@ -36,6 +54,41 @@ export function isUploadId(text: string): text is UploadId {
 export function parseUploadId(text: string): UploadId {
   if (isUploadId(text)) return text;
   throw new OciError("BLOB_UPLOAD_UNKNOWN", "Cannot find the upload: it is no upload's identifier");
+}
+
+/** An identifier that tells when it was made, for which the mark is computed from its UUID (RFC 9562, section 5.7). */
+export function createTimedUploadId(markOf: (uuid: string) => string): UploadId {
+  const time = Date.now().toString(16).padStart(12, "0");
+  const uuid = `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`;
+  return `${uuid}-${markOf(uuid)}` as UploadId;
+}
+
+/** The UUID of an upload. */
+export function uploadUuid(id: UploadId): string {
+  return id.slice(0, 36);
+}
+
+/** When an identifier was made that tells so, in milliseconds since the epoch. */
+export function uploadTime(id: UploadId): number {
+  return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
+
+/** The upload that the last part of its URL names; what cannot be one is BLOB_UPLOAD_UNKNOWN. */
+export function parseUploadSession(text: string): UploadSession {
+  const end = text.indexOf(".");
+  if (end === -1) return { id: parseUploadId(text) };
+  const id = parseUploadId(text.slice(0, end));
+  const state = text.slice(end + 1);
+  if (state === STORED) return { id, isStored: true };
+  const [, size, encoded, seal] = HELD.exec(state) ?? [];
+  if (seal === undefined) return { id: parseUploadId(text) };
+  return { id, held: { size: Number(size), digest: formatDigest("sha256", encoded!), seal } };
+}
+
+/** The last part of an upload's URL. */
+export function formatUploadSession({ id, held, isStored }: UploadSession): string {
+  if (held) return `${id}.${held.size}.${held.digest.slice("sha256:".length)}.${held.seal}`;
+  return isStored ? `${id}.${STORED}` : id;
 }
 
 /** A chunk's `Content-Range: <first>-<last>` (distribution-spec, "Pushing a blob in chunks"), or BLOB_UPLOAD_INVALID. */

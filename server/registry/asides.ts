@@ -22,6 +22,11 @@ export class Asides {
     this.#moveMs = moveMs;
   }
 
+  /** Whether bytes that were put into their place so long ago are there still, or aside: none of the latter has gone yet. */
+  keepsFor(elapsedMs: number): boolean {
+    return this.#moveMs > 0 && elapsedMs < MARGIN_MS / 2;
+  }
+
   /** Takes the blob's bytes aside, if there are any. */
   async take(digest: Digest): Promise<void> {
     await this.#storage.move(blobKey(digest), asideKey(digest, crypto.randomUUID()), WITHOUT_WAITING);

@@ -75,6 +75,7 @@ async function meet(
 ): Promise<void> {
   for (const [order, schedule] of schedules) {
     const { storage, clock } = await unlinked();
+    using _ = clock.rule();
     const viewers = actors.map((actor): Actor => (calls) => actor(twoStepMoves(calls, clock)));
     const results = await interleave(storage, viewers, schedule);
     const view = twoStepMoves(storage, clock);

@@ -8,7 +8,7 @@ import type { Due } from "./due.ts";
 import type { FactsCache } from "./facts_cache.ts";
 import { blobKey } from "./keys.ts";
 import type { Links } from "./links.ts";
-import { moment, RecentlySeen } from "./recently_seen.ts";
+import { elapsedMs, type Moment, moment, RecentlySeen } from "./recently_seen.ts";
 import type { Removals } from "./removals.ts";
 import type { UploadState } from "./upload_hashes.ts";
 
@@ -154,6 +154,38 @@ export class Blobs {
     this.#seen.add(heldAt, name, digest);
     await this.#facts.keep(digest, size);
     return true;
+  }
+
+  /** Puts bytes whose digest has been computed where their blob is. No repository has it by that; it was announced, or soon goes. */
+  async store(digest: Digest, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#storage.put(blobKey(digest), bytes);
+    await this.#facts.keep(digest, bytes.byteLength);
+  }
+
+  /**
+   * Makes bytes that were stored a blob of the repository; `since`: when, and how that was announced, if it was here. Answers whether they
+   * are there still.
+   */
+  async link(name: RepositoryName, digest: Digest, since?: {
+    readonly storedAt: Moment;
+    readonly announced: Announcement;
+  }): Promise<boolean> {
+    const heldAt = moment();
+    await this.#hold(name, digest, since?.announced ?? await this.announce(name, digest));
+    const isSure = since !== undefined && this.#asides.keepsFor(elapsedMs(since.storedAt));
+    if (!isSure && !await this.#statBytes(digest)) return false;
+    this.#seen.add(heldAt, name, digest);
+    return true;
+  }
+
+  /** The bytes that were stored, whole. */
+  async bytes(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return (await this.#storage.get(blobKey(digest)))?.bytes;
+  }
+
+  /** Copies bytes that were stored. Answers whether they are there still. */
+  async copy(digest: Digest, to: string): Promise<boolean> {
+    return await this.#storage.copy!(blobKey(digest), to);
   }
 
   /**

@@ -132,3 +132,49 @@ export async function readAll(body: Bytes, bytesMax: number, refuse: () => Error
   }
   return bytes;
 }
+
+/** The beginning of a body: all of it, or the body anew. */
+export type Beginning = { readonly bytes: Chunk } | { readonly rest: Bytes };
+
+/** Reads a body of at most so many bytes whole, and leaves a longer one as it was. */
+export async function readBeginning(body: Bytes, bytesMax: number): Promise<Beginning> {
+  const source = openReader(body, Infinity);
+  const chunks: Chunk[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await source.read(new Uint8Array(CHUNK_BYTES));
+    if (done) return { bytes: joinChunks(chunks, size) };
+    chunks.push(value);
+    size += value.byteLength;
+    if (size > bytesMax) return { rest: joinBody(chunks, source) };
+  }
+}
+
+function joinChunks(chunks: readonly Chunk[], size: number): Chunk {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
+/** What was read of a body, then what follows. */
+function joinBody(chunks: Chunk[], source: ReturnType<typeof openReader>): Bytes {
+  return new ReadableStream({
+    type: "bytes",
+    autoAllocateChunkSize: CHUNK_BYTES,
+    async pull(controller) {
+      const request = (controller as ReadableByteStreamController).byobRequest!;
+      const first = chunks.shift();
+      if (first) return controller.enqueue(first);
+      const { done, value } = await source.read(request.view as Chunk);
+      if (done) controller.close();
+      if (source.fills && value) request.respondWithNewView(value);
+      else if (done) request.respond(0);
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => source.cancel(reason),
+  });
+}

@@ -5,6 +5,10 @@ import type { UploadId } from "../oci/upload.ts";
 /** How long a fact is kept, in milliseconds: it never changes, but what nobody asks for need not be there. */
 const TTL_MS = 24 * 3_600_000;
 const END_TTL_MS = 10 * 60_000;
+const CANCELLED = "cancelled";
+
+/** How an upload has ended: as which blob, or as none. */
+export type UploadOutcome = Digest | typeof CANCELLED;
 
 /**
  * What is true of a digest for ever: how many bytes have it. That says nothing of whether they are anywhere, which the store alone
@@ -30,16 +34,16 @@ export class FactsCache {
     await this.#cache?.put(sizeKey(digest), new TextEncoder().encode(String(size)), { ttlMs: TTL_MS });
   }
 
-  /** As which blob an upload has ended, if that is known. */
-  async end(id: UploadId): Promise<Digest | undefined> {
+  /** How an upload has ended, if that is known. */
+  async end(id: UploadId): Promise<UploadOutcome | undefined> {
     const found = await this.#cache?.get(endKey(id));
     const text = found && new TextDecoder().decode(found.bytes);
-    return text !== undefined && isDigest(text) ? text : undefined;
+    return text !== undefined && (text === CANCELLED || isDigest(text)) ? text : undefined;
   }
 
-  /** Keeps for a while as which blob an upload has ended: a client that did not hear of it asks again. */
-  async keepEnd(id: UploadId, digest: Digest): Promise<void> {
-    await this.#cache?.put(endKey(id), new TextEncoder().encode(digest), { ttlMs: END_TTL_MS });
+  /** Keeps for a while how an upload has ended: a client that did not hear of it asks again. */
+  async keepEnd(id: UploadId, outcome: UploadOutcome): Promise<void> {
+    await this.#cache?.put(endKey(id), new TextEncoder().encode(outcome), { ttlMs: END_TTL_MS });
   }
 
   /** Forgets the size. */

@@ -3,6 +3,7 @@ import type { Storage, StoredValue } from "../../plugins/contract/storage.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Asides } from "./asides.ts";
+import type { Due } from "./due.ts";
 import {
   ASIDE_PREFIX,
   asideDigest,
@@ -49,6 +50,7 @@ export interface GarbageReport {
 export interface GarbageParts {
   readonly storage: Storage;
   readonly links: Links;
+  readonly due: Due;
   readonly manifests: Manifests;
   readonly asides: Asides;
   readonly removals: Removals;
@@ -84,12 +86,14 @@ const HOLDERS_ASKED_MAX = 100;
 export class Garbage {
   readonly #storage: Storage;
   readonly #links: Links;
+  readonly #due: Due;
   readonly #manifests: Manifests;
   readonly #asides: Asides;
   readonly #removals: Removals;
 
-  constructor({ storage, links, manifests, asides, removals }: GarbageParts) {
+  constructor({ storage, links, due, manifests, asides, removals }: GarbageParts) {
     this.#removals = removals;
+    this.#due = due;
     this.#asides = asides;
     this.#storage = storage;
     this.#links = links;
@@ -142,6 +146,8 @@ export class Garbage {
     if (!entry || !isRipe(entry, run)) return undefined;
     const link = await this.#links.get(name, digest);
     if (link === undefined) {
+      // Bytes may have been stored for a push that came to no link.
+      if (!run.dryRun) await this.#due.addBytes(digest, WITHOUT_WAITING);
       await this.#strike(key, entry.etag, run);
       return undefined;
     }

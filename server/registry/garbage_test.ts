@@ -489,7 +489,7 @@ Deno.test("a blob whose upload took longer than the grace time is looked at too"
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async start(controller) {
       await new Promise((resolve) => setTimeout(resolve, 600));
-      assertEquals((await collect(registry)).due, 1);
+      assertEquals((await collect(registry)).due, 2);
       controller.enqueue(bytesOf(TEXT));
       controller.close();
     },

@@ -17,6 +17,7 @@
  * due_bytes/<algorithm>/<hex>                                   no repository may need this blob any more
  * aside/<algorithm>/<hex>.<id>                                  bytes of a blob, taken aside; see `garbage.ts`
  * pulls/<name>!/<id>                                            when what was last pulled, JSON; see `pulls.ts`
+ * secrets/seal                                                  what sealed answers are proved by; see `seals.ts`
  * quarantine/<run>/<key>                                        what a scrub has moved away from <key>; see `scrub/`
  * ```
  *
@@ -199,6 +200,10 @@ export function pullsPrefix(name: RepositoryName): string {
 export function pullsKey(name: RepositoryName, id: string): string {
   return pullsPrefix(name) + id;
 }
+
+export const SECRETS_PREFIX = "secrets/";
+
+export const SEAL_KEY = `${SECRETS_PREFIX}seal`;
 
 export const QUARANTINE_PREFIX = "quarantine/";
 

@@ -8,6 +8,7 @@ import { Asides } from "./asides.ts";
 import { Blobs } from "./blobs.ts";
 import { Catalog } from "./catalog.ts";
 import { Due } from "./due.ts";
+import { HeldUploads } from "./held_uploads.ts";
 import { FactsCache } from "./facts_cache.ts";
 import { Garbage } from "./garbage.ts";
 import { Links } from "./links.ts";
@@ -18,7 +19,9 @@ import { Referrers } from "./referrers.ts";
 import { Removals } from "./removals.ts";
 import { Repositories } from "./repositories.ts";
 import { type RepositoryRules, requireDeletes, Tags } from "./tags.ts";
-import { Uploads } from "./uploads.ts";
+import { Seals } from "./seals.ts";
+import { StoredUploads } from "./stored_uploads.ts";
+import type { Uploads } from "./uploads.ts";
 import { UsageCounter } from "./usage.ts";
 
 /** Limits that an operator sets. */
@@ -67,7 +70,11 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });
   const catalog = new Catalog(storage, { tags, removals, shared });
-  const uploads = new Uploads(storage, blobs, { openMax: options.openUploadsMax, notes, facts });
+  const stored = new StoredUploads(storage, blobs, { openMax: options.openUploadsMax, notes, facts });
+  // Where all is at hand nothing is saved.
+  const uploads = shared && storage.copy
+    ? new HeldUploads(stored, { blobs, facts, seals: await Seals.open(storage) })
+    : stored;
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
   const manifests: Manifests = new Manifests(storage, {
     blobs,
@@ -81,7 +88,7 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   });
   await manifests.recover();
   const pulls = new Pulls(storage);
-  const garbage = new Garbage({ storage, links, manifests, asides, removals });
+  const garbage = new Garbage({ storage, links, due, manifests, asides, removals });
   const usage = new UsageCounter(storage);
   const nouns = { blobs, uploads, manifests, tags, referrers, catalog, pulls, changes, rules };
   return { ...nouns, garbage, usage, repositories: new Repositories(storage, nouns) };

@@ -10,6 +10,8 @@ export interface Clock {
   now(): number;
   /** Lets time pass. */
   pass(ms: number): void;
+  /** Has the process's own running clock go as this one does, until it is disposed. */
+  rule(): Disposable;
 }
 
 /** How long a move may go on, by the store's clock. */
@@ -36,13 +38,19 @@ export async function openTicking(): Promise<{ readonly storage: Storage; readon
   };
   return {
     storage: ticking(storage, () => nowMs += TICK_MS),
-    clock: { now: () => nowMs, pass: (ms) => nowMs += ms },
+    clock: { now: () => nowMs, pass: (ms) => nowMs += ms, rule: () => ruledBy(() => nowMs) },
   };
 
   function removeInTime(key: string, { withinMs, ...condition }: DeleteCondition): Promise<boolean> {
     if (withinMs === undefined || nowMs <= withinMs) return memory.delete(key, condition);
     return Promise.reject(new PluginError("unavailable", `Cannot delete ${key}: it is too late`));
   }
+}
+
+function ruledBy(now: () => number): Disposable {
+  const before = performance.now;
+  performance.now = now;
+  return { [Symbol.dispose]: () => void (performance.now = before) };
 }
 
 function ticking(storage: Storage, tick: () => void): Storage {

@@ -8,6 +8,7 @@ import {
   manifestsPrefix,
   QUARANTINE_PREFIX,
   REPOSITORIES_PREFIX,
+  SECRETS_PREFIX,
 } from "../keys.ts";
 import { SharedMutex } from "../mutex.ts";
 import { Referrers } from "../referrers.ts";
@@ -23,7 +24,7 @@ const PAGE = 1_000;
 const END = "\x7f";
 
 /** What has phases of its own, or is none of a scrub's business. */
-const PASSED_OVER = [BLOBS_PREFIX, LINKS_PREFIX, QUARANTINE_PREFIX, REPOSITORIES_PREFIX];
+const PASSED_OVER = [BLOBS_PREFIX, LINKS_PREFIX, QUARANTINE_PREFIX, REPOSITORIES_PREFIX, SECRETS_PREFIX];
 
 /**
  * Walks all keys but those of blobs, links and repositories: uploads, notes of what is being done, the catalog, and what the
