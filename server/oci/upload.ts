@@ -50,12 +50,6 @@ export function isUploadId(text: string): text is UploadId {
   return UPLOAD_ID.test(text);
 }
 
-/** The identifier that `text` is; what cannot be one is BLOB_UPLOAD_UNKNOWN. */
-export function parseUploadId(text: string): UploadId {
-  if (isUploadId(text)) return text;
-  throw new OciError("BLOB_UPLOAD_UNKNOWN", "Cannot find the upload: it is no upload's identifier");
-}
-
 /** An identifier that tells when it was made, for which the mark is computed from its UUID (RFC 9562, section 5.7). */
 export function createTimedUploadId(markOf: (uuid: string) => string): UploadId {
   const time = Date.now().toString(16).padStart(12, "0");
@@ -75,14 +69,22 @@ export function uploadTime(id: UploadId): number {
 
 /** The upload that the last part of its URL names; what cannot be one is BLOB_UPLOAD_UNKNOWN. */
 export function parseUploadSession(text: string): UploadSession {
-  const end = text.indexOf(".");
-  if (end === -1) return { id: parseUploadId(text) };
-  const id = parseUploadId(text.slice(0, end));
-  const state = text.slice(end + 1);
+  const session = readUploadSession(text);
+  if (session) return session;
+  throw new OciError("BLOB_UPLOAD_UNKNOWN", "Cannot find the upload: it is no upload's identifier");
+}
+
+/** The same; `undefined` for what cannot be one. */
+export function readUploadSession(text: string): UploadSession | undefined {
+  const [id = "", ...rest] = text.split(".");
+  if (!isUploadId(id)) return undefined;
+  const state = rest.join(".");
+  if (rest.length === 0) return { id };
   if (state === STORED) return { id, isStored: true };
   const [, size, encoded, seal] = HELD.exec(state) ?? [];
-  if (seal === undefined) return { id: parseUploadId(text) };
-  return { id, held: { size: Number(size), digest: formatDigest("sha256", encoded!), seal } };
+  return seal === undefined
+    ? undefined
+    : { id, held: { size: Number(size), digest: formatDigest("sha256", encoded!), seal } };
 }
 
 /** The last part of an upload's URL. */

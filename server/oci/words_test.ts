@@ -11,7 +11,13 @@ import {
 import { OciError } from "./error.ts";
 import { isRepositoryName, parseRepositoryName } from "./name.ts";
 import { formatReference, isTag, parseReference, parseTag } from "./reference.ts";
-import { createUploadId, formatUploadRange, isUploadId, parseContentRange, parseUploadId } from "./upload.ts";
+import {
+  createUploadId,
+  formatUploadRange,
+  isUploadId,
+  parseContentRange,
+  parseUploadSession,
+} from "./upload.ts";
 
 const HEX = "0123456789abcdef";
 const SHA256 = "a".repeat(64);
@@ -157,12 +163,12 @@ Deno.test("parseReference() takes what has a colon for a digest, the rest for a 
   assertEquals(formatReference(parseReference("v1", "MANIFEST_UNKNOWN")), "v1");
 });
 
-Deno.test("parseUploadId() reads what createUploadId() makes, and nothing else", () => {
+Deno.test("parseUploadSession() reads what createUploadId() makes, and nothing else", () => {
   const id = createUploadId();
-  assertEquals(parseUploadId(id), id);
+  assertEquals(parseUploadSession(id), { id });
   for (const bad of ["", "..", id.toUpperCase() + "x", id.slice(1), `${id}/`, "a".repeat(36)]) {
     assertEquals(isUploadId(bad), false);
-    refuses(() => parseUploadId(bad), "BLOB_UPLOAD_UNKNOWN");
+    refuses(() => parseUploadSession(bad), "BLOB_UPLOAD_UNKNOWN");
   }
 });
 

@@ -156,6 +156,18 @@ export class Blobs {
     return true;
   }
 
+  /** Makes bytes whose digest has been computed a blob of the repository that was announced: the link first, as with `take`. */
+  async put(
+    name: RepositoryName,
+    digest: Digest,
+    { bytes, announced }: { readonly bytes: Uint8Array<ArrayBuffer>; readonly announced: Announcement },
+  ): Promise<void> {
+    const heldAt = moment();
+    await this.#hold(name, digest, announced);
+    await this.store(digest, bytes);
+    this.#seen.add(heldAt, name, digest);
+  }
+
   /** Puts bytes whose digest has been computed where their blob is. No repository has it by that; it was announced, or soon goes. */
   async store(digest: Digest, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     await this.#storage.put(blobKey(digest), bytes);
@@ -233,13 +245,13 @@ export class Blobs {
 
   /** Makes the link that was announced: so before it and after it, should either have taken long. */
   async #hold(name: RepositoryName, digest: Digest, announced: Announcement): Promise<void> {
-    const renewed = await this.#renew(name, digest, announced);
+    const renewed = await this.renew(name, digest, announced);
     await this.#links.hold(name, digest);
-    await this.#renew(name, digest, renewed);
+    await this.renew(name, digest, renewed);
   }
 
   /** Announces it again, where a collector that has found no link for the grace time may have struck that out. */
-  async #renew(name: RepositoryName, digest: Digest, announced: Announcement): Promise<Announcement> {
+  async renew(name: RepositoryName, digest: Digest, announced: Announcement): Promise<Announcement> {
     const isSure = performance.now() - announced.announcedAtMs < ANNOUNCED_MS;
     return isSure ? announced : await this.announce(name, digest);
   }

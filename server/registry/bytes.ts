@@ -133,21 +133,27 @@ export async function readAll(body: Bytes, bytesMax: number, refuse: () => Error
   return bytes;
 }
 
-/** The beginning of a body: all of it, or the body anew. */
-export type Beginning = { readonly bytes: Chunk } | { readonly rest: Bytes };
+/** The beginning of a body: all of it, perhaps because it broke off with an error; or the body anew. */
+export type Beginning =
+  | { readonly bytes: Chunk; readonly error?: unknown }
+  | { readonly rest: Bytes };
 
-/** Reads a body of at most so many bytes whole, and leaves a longer one as it was. */
+/** Reads a body of at most so many bytes whole, or as far as it goes, and leaves a longer one as it was. */
 export async function readBeginning(body: Bytes, bytesMax: number): Promise<Beginning> {
   const source = openReader(body, Infinity);
   const chunks: Chunk[] = [];
   let size = 0;
-  for (;;) {
-    const { done, value } = await source.read(new Uint8Array(CHUNK_BYTES));
-    if (done) return { bytes: joinChunks(chunks, size) };
-    chunks.push(value);
-    size += value.byteLength;
-    if (size > bytesMax) return { rest: joinBody(chunks, source) };
+  try {
+    while (size <= bytesMax) {
+      const { done, value } = await source.read(new Uint8Array(CHUNK_BYTES));
+      if (done) return { bytes: joinChunks(chunks, size) };
+      chunks.push(value);
+      size += value.byteLength;
+    }
+  } catch (error) {
+    return { bytes: joinChunks(chunks, size), error };
   }
+  return { rest: joinBody(chunks, source) };
 }
 
 function joinChunks(chunks: readonly Chunk[], size: number): Chunk {

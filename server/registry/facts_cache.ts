@@ -6,9 +6,15 @@ import type { UploadId } from "../oci/upload.ts";
 const TTL_MS = 24 * 3_600_000;
 const END_TTL_MS = 10 * 60_000;
 const CANCELLED = "cancelled";
+const GOES_ON = "goes on: ";
 
 /** How an upload has ended: as which blob, or as none. */
 export type UploadOutcome = Digest | typeof CANCELLED;
+
+/** What is known of an upload: how it has ended, or how it goes on. */
+export type UploadFate =
+  | { readonly outcome: UploadOutcome; readonly session?: undefined }
+  | { readonly outcome?: undefined; readonly session: string };
 
 /**
  * What is true of a digest for ever: how many bytes have it. That says nothing of whether they are anywhere, which the store alone
@@ -34,16 +40,24 @@ export class FactsCache {
     await this.#cache?.put(sizeKey(digest), new TextEncoder().encode(String(size)), { ttlMs: TTL_MS });
   }
 
-  /** How an upload has ended, if that is known. */
-  async end(id: UploadId): Promise<UploadOutcome | undefined> {
-    const found = await this.#cache?.get(endKey(id));
-    const text = found && new TextDecoder().decode(found.bytes);
-    return text !== undefined && (text === CANCELLED || isDigest(text)) ? text : undefined;
+  /** What has become of an upload, if that is known; `session` says by which URL it went on. */
+  async upload(id: UploadId): Promise<UploadFate | undefined> {
+    const found = await this.#cache?.get(uploadKey(id));
+    if (!found) return undefined;
+    const text = new TextDecoder().decode(found.bytes);
+    if (text === CANCELLED || isDigest(text)) return { outcome: text };
+    return text.startsWith(GOES_ON) ? { session: text.slice(GOES_ON.length) } : undefined;
   }
 
   /** Keeps for a while how an upload has ended: a client that did not hear of it asks again. */
   async keepEnd(id: UploadId, outcome: UploadOutcome): Promise<void> {
-    await this.#cache?.put(endKey(id), new TextEncoder().encode(outcome), { ttlMs: END_TTL_MS });
+    await this.#cache?.put(uploadKey(id), new TextEncoder().encode(outcome), { ttlMs: END_TTL_MS });
+  }
+
+  /** Keeps for a while by which URL an upload goes on, for clients that do not follow it. */
+  async keepSession(id: UploadId, session: string): Promise<void> {
+    const bytes = new TextEncoder().encode(GOES_ON + session);
+    await this.#cache?.put(uploadKey(id), bytes, { ttlMs: END_TTL_MS });
   }
 
   /** Forgets the size. */
@@ -52,8 +66,8 @@ export class FactsCache {
   }
 }
 
-function endKey(id: UploadId): string {
-  return `end:${id}`;
+function uploadKey(id: UploadId): string {
+  return `upload:${id}`;
 }
 
 function sizeKey(digest: Digest): string {

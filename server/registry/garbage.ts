@@ -54,6 +54,8 @@ export interface GarbageParts {
   readonly manifests: Manifests;
   readonly asides: Asides;
   readonly removals: Removals;
+  /** As in `StorageFeatures`: then bytes are stored before they are linked. */
+  readonly shared: boolean;
 }
 
 /** A link whose time to be judged has come. */
@@ -66,6 +68,8 @@ interface Candidate {
 
 const WITHOUT_WAITING = { lasting: false } as const;
 const PAGE = 10_000;
+/** So long after it was announced a blob's bytes may still be on their way to the store. */
+const LATE_MS = 10_000;
 const HOLDERS_ASKED_MAX = 100;
 
 /**
@@ -90,8 +94,10 @@ export class Garbage {
   readonly #manifests: Manifests;
   readonly #asides: Asides;
   readonly #removals: Removals;
+  readonly #lateMs: number;
 
-  constructor({ storage, links, due, manifests, asides, removals }: GarbageParts) {
+  constructor({ storage, links, due, manifests, asides, removals, shared }: GarbageParts) {
+    this.#lateMs = shared ? LATE_MS : 0;
     this.#removals = removals;
     this.#due = due;
     this.#asides = asides;
@@ -146,6 +152,7 @@ export class Garbage {
     if (!entry || !isRipe(entry, run)) return undefined;
     const link = await this.#links.get(name, digest);
     if (link === undefined) {
+      if (!isRipe(entry, { graceMs: run.graceMs + this.#lateMs })) return undefined;
       // Bytes may have been stored for a push that came to no link.
       if (!run.dryRun) await this.#due.addBytes(digest, WITHOUT_WAITING);
       await this.#strike(key, entry.etag, run);
@@ -259,6 +266,6 @@ interface Run extends GarbageOptions {
   readonly report: GarbageReport;
 }
 
-function isRipe({ modifiedAtMs }: StoredValue, { graceMs }: GarbageOptions): boolean {
+function isRipe({ modifiedAtMs }: StoredValue, { graceMs }: Pick<GarbageOptions, "graceMs">): boolean {
   return modifiedAtMs <= Date.now() - graceMs;
 }

@@ -4,7 +4,9 @@ import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import {
   createTimedUploadId,
+  formatUploadSession,
   type HeldBytes,
+  readUploadSession,
   type UploadId,
   uploadMark,
   type UploadSession,
@@ -42,6 +44,9 @@ const REMEMBERED_MAX = 2_000;
 
 /** What an upload that is here has come to. */
 type Known = Held | "stored";
+
+type Ongoing = { readonly is: "new" | "stored" } | { readonly is: "held"; readonly held: Held };
+type State = Ongoing | { readonly is: "ended"; readonly outcome: UploadOutcome };
 
 /** Bytes in the place of their blob, which no repository has by that. */
 interface Held extends HeldBytes {
@@ -83,33 +88,35 @@ export class HeldUploads implements Uploads {
     return Promise.resolve({ id });
   }
 
-  requireOwner(name: RepositoryName, { id, held }: UploadSession, owner: string): void {
+  requireOwner(name: RepositoryName, session: UploadSession, owner: string): void {
+    const { id } = session;
     const isOwn = this.#seals.isSeal(uploadMark(id), "upload", name, uploadUuid(id), owner);
-    const isTrue = !held || this.#seals.isSeal(held.seal, ...heldText(name, id, held));
-    if (!isOwn || !isTrue) throw unknownUpload();
+    if (!isOwn || !this.#isSealed(name, session)) throw unknownUpload();
   }
 
   async size(name: RepositoryName, session: UploadSession): Promise<number> {
-    const { id } = session;
-    if (await this.#endOf(id) !== undefined) throw unknownUpload();
-    const size = await this.#stored.sizeIfThere(name, id) ?? this.#heldOf(session)?.size;
-    if (size === undefined && this.#isStored(session)) throw unknownUpload();
+    const state = await this.#stateOf(name, session);
+    if (state.is === "ended") throw unknownUpload();
+    const size = await this.#stored.sizeIfThere(name, session.id);
+    if (state.is === "held") return size ?? state.held.size;
+    if (size === undefined && state.is === "stored") throw unknownUpload();
     return size ?? requireYoung(session);
   }
 
   append(name: RepositoryName, session: UploadSession, chunk: Chunk): Promise<ChunkAnswer> {
     const { id } = session;
     return this.#mutex.run(id, async () => {
-      if (await this.#endOf(id) !== undefined) throw unknownUpload();
-      if (this.#isStored(session)) return await this.#appendStored(name, id, chunk);
-      const held = this.#heldOf(session);
-      if (held) return await this.#appendHeld(name, session, { held, chunk });
-      if (chunk.offset !== undefined && chunk.offset > 0) return await this.#appendStored(name, id, chunk);
+      const state = await this.#stateOf(name, session);
+      if (state.is === "ended") throw unknownUpload();
+      if (state.is === "held") return await this.#appendHeld(name, session, { held: state.held, chunk });
+      const goesOn = chunk.offset !== undefined && chunk.offset > 0;
+      if (state.is === "stored" || goesOn) return await this.#appendStored(name, id, chunk);
       requireYoung(session);
       return await this.#reading(chunk, async (beginning) => {
         if ("rest" in beginning) return await this.#beginStored(name, id, beginning.rest);
+        if ("error" in beginning) return await this.#keepBroken(name, id, beginning);
         if (beginning.bytes.byteLength === 0) return { accepted: true, size: 0, session };
-        return this.#answer(name, id, await this.#hold(name, id, beginning.bytes));
+        return await this.#answerHeld(name, id, await this.#hold(name, beginning.bytes));
       });
     });
   }
@@ -117,21 +124,24 @@ export class HeldUploads implements Uploads {
   finish(name: RepositoryName, session: UploadSession, end: UploadEnd): Promise<ChunkAnswer> {
     const { id } = session;
     return this.#mutex.run(id, async () => {
-      const ended = await this.#endOf(id);
-      if (ended === end.digest && await this.#blobs.has(name, end.digest)) {
+      const state = await this.#stateOf(name, session);
+      if (state.is === "ended") {
+        const isAgain = state.outcome === end.digest && await this.#blobs.has(name, end.digest);
+        if (!isAgain) throw unknownUpload();
         return { accepted: true, size: 0, session };
       }
-      if (ended !== undefined) throw unknownUpload();
-      const answer = await this.#finish(name, session, end);
+      const answer = await this.#finish(name, session, { ...end, state });
       if (answer.accepted) await this.#end(id, end.digest);
       return answer;
     });
   }
 
-  async cancel(name: RepositoryName, { id }: UploadSession): Promise<void> {
+  async cancel(name: RepositoryName, session: UploadSession): Promise<void> {
+    const { id } = session;
     await this.#mutex.run(id, async () => {
-      const isEnded = await this.#endOf(id) !== undefined;
-      if (!await this.#stored.discard(name, id) && isEnded) throw unknownUpload();
+      const state = await this.#stateOf(name, session);
+      const isGone = state.is === "ended" || state.is === "stored";
+      if (!await this.#stored.discard(name, id) && isGone) throw unknownUpload();
       await this.#end(id, "cancelled");
     });
   }
@@ -148,18 +158,19 @@ export class HeldUploads implements Uploads {
     return this.#stored.expire(idleMs);
   }
 
-  async #finish(name: RepositoryName, session: UploadSession, end: UploadEnd): Promise<ChunkAnswer> {
-    const { id } = session;
+  async #finish(
+    name: RepositoryName,
+    session: UploadSession,
+    { state, ...end }: UploadEnd & { readonly state: Ongoing },
+  ): Promise<ChunkAnswer> {
     const { digest, chunk } = end;
-    if (this.#isStored(session)) return await this.#stored.finish(name, session, end);
-    const held = this.#heldOf(session);
-    if (held && !chunk) return await this.#take(name, session, { held, digest });
-    if (held) {
-      if (chunk!.offset !== undefined && chunk!.offset !== held.size) return refused(session, held.size);
-      await this.#keep(name, id, held);
-      return await this.#stored.finish(name, session, end);
+    if (state.is === "held" && !chunk) return await this.#take(name, session, { held: state.held, digest });
+    const goesOn = chunk?.offset !== undefined && chunk.offset > 0;
+    if (state.is === "held") {
+      if (goesOn && chunk.offset !== state.held.size) return refused(session, state.held.size);
+      await this.#keep(name, session.id, state.held);
     }
-    if (chunk?.offset !== undefined && chunk.offset > 0) return await this.#stored.finish(name, session, end);
+    if (state.is !== "new" || goesOn) return await this.#stored.finish(name, session, end);
     return await this.#reading(chunk, async (beginning) => {
       if ("rest" in beginning) {
         return await this.#stored.finish(name, session, {
@@ -168,6 +179,7 @@ export class HeldUploads implements Uploads {
           mayCreate: true,
         });
       }
+      if ("error" in beginning) return await this.#keepBroken(name, session.id, beginning);
       return await this.#finishWith(name, session, { digest, bytes: beginning.bytes });
     });
   }
@@ -182,7 +194,7 @@ export class HeldUploads implements Uploads {
     const computed = digestBytes(digestAlgorithm(digest), bytes);
     if (computed === digest) {
       requireYoung(session);
-      const { since } = await this.#hold(name, id, bytes, digest);
+      const { since } = await this.#hold(name, bytes, digest);
       // What a collector has taken meanwhile is at hand.
       if (!await this.#blobs.link(name, digest, since)) await this.#blobs.store(digest, bytes);
       return { accepted: true, size: bytes.byteLength, session };
@@ -230,55 +242,82 @@ export class HeldUploads implements Uploads {
   }
 
   async #appendStored(name: RepositoryName, id: UploadId, chunk: Chunk): Promise<ChunkAnswer> {
-    return { ...await this.#stored.append(name, { id }, chunk), session: { id, isStored: true } };
+    const session = { id, isStored: true } as const;
+    return { ...await this.#stored.append(name, session, chunk), session };
   }
 
   /** Has the upload itself keep what comes. */
   async #beginStored(name: RepositoryName, id: UploadId, body: Bytes): Promise<ChunkAnswer> {
-    const answer = await this.#stored.append(name, { id }, { body }, { mayCreate: true });
-    this.#remember(id, "stored");
-    return { ...answer, session: { id, isStored: true } };
+    const session = { id, isStored: true } as const;
+    const answer = await this.#stored.append(name, session, { body }, { mayCreate: true });
+    await this.#remember(session, "stored");
+    return { ...answer, session };
+  }
+
+  /** Has the upload itself keep what has come of a body that broke off: the client goes on there, at any replica. */
+  async #keepBroken(
+    name: RepositoryName,
+    id: UploadId,
+    { bytes, error }: { readonly bytes: Uint8Array<ArrayBuffer>; readonly error?: unknown },
+  ): Promise<never> {
+    if (bytes.byteLength > 0) await this.#beginStored(name, id, new Blob([bytes]).stream());
+    throw error;
   }
 
   /** Has the upload itself keep what was held, if it does not yet. */
   async #keep(name: RepositoryName, id: UploadId, held: Held): Promise<void> {
     const isThere = await this.#stored.sizeIfThere(name, id) !== undefined;
     if (!isThere && !await this.#stored.createWith(name, id, held.digest)) throw unknownUpload();
-    this.#remember(id, "stored");
+    await this.#remember({ id, isStored: true }, "stored");
   }
 
   /** Puts bytes where their blob will be. */
   async #hold(
     name: RepositoryName,
-    id: UploadId,
     bytes: Uint8Array<ArrayBuffer>,
     digest = digestBytes("sha256", bytes),
   ): Promise<Held> {
+    const announced = await this.#blobs.announce(name, digest);
     const storedAt = moment();
-    const [announced] = await Promise.all([
-      this.#blobs.announce(name, digest),
-      this.#blobs.store(digest, bytes),
-    ]);
-    const held = { digest, size: bytes.byteLength, since: { storedAt, announced } };
-    if (digestAlgorithm(digest) === "sha256") this.#remember(id, held);
-    return held;
+    await this.#blobs.store(digest, bytes);
+    return {
+      digest,
+      size: bytes.byteLength,
+      since: { storedAt, announced: await this.#blobs.renew(name, digest, announced) },
+    };
   }
 
-  #answer(name: RepositoryName, id: UploadId, { digest, size }: Held): ChunkAnswer {
-    const held = { digest, size };
+  async #answerHeld(name: RepositoryName, id: UploadId, held: Held): Promise<ChunkAnswer> {
+    const { size, digest } = held;
     const seal = this.#seals.seal(...heldText(name, id, held));
-    return { accepted: true, size, session: { id, held: { ...held, seal } } };
+    const session = { id, held: { size, digest, seal } };
+    await this.#remember(session, held);
+    return { accepted: true, size, session };
   }
 
-  #isStored({ id, isStored }: UploadSession): boolean {
-    return isStored === true || this.#known.get(id) === "stored";
-  }
-
-  /** What is known to be held: here, or by what its URL says. */
-  #heldOf({ id, held }: UploadSession): Held | undefined {
+  /** What has become of an upload: as its URL says, or what was remembered for a client that has not followed it. */
+  async #stateOf(name: RepositoryName, session: UploadSession): Promise<State> {
+    const { id } = session;
+    const fate = await this.#facts.upload(id);
+    const outcome = this.#stored.endOf(id) ?? fate?.outcome;
+    if (outcome !== undefined) return { is: "ended", outcome };
+    const told = fate?.session === undefined ? undefined : this.#readSession(name, id, fate.session);
     const known = this.#known.get(id);
-    if (known === "stored") return undefined;
-    return known && (!held || known.digest === held.digest) ? known : held;
+    if (session.isStored || told?.isStored || known === "stored") return { is: "stored" };
+    const held = session.held ?? told?.held ?? known;
+    if (held === undefined) return { is: "new" };
+    const isHere = typeof known === "object" && known.digest === held.digest;
+    return { is: "held", held: isHere ? known : held };
+  }
+
+  /** What a cache says of an upload is believed under its seal only. */
+  #readSession(name: RepositoryName, id: UploadId, text: string): UploadSession | undefined {
+    const session = readUploadSession(text);
+    return session?.id === id && this.#isSealed(name, session) ? session : undefined;
+  }
+
+  #isSealed(name: RepositoryName, { id, held }: UploadSession): boolean {
+    return held === undefined || this.#seals.isSeal(held.seal, ...heldText(name, id, held));
   }
 
   /** Reads the beginning of a body, within the memory that there is. */
@@ -300,12 +339,9 @@ export class HeldUploads implements Uploads {
     return await use(beginning);
   }
 
-  #remember(id: UploadId, known: Known): void {
-    setYoungest(this.#known, id, known, REMEMBERED_MAX);
-  }
-
-  async #endOf(id: UploadId): Promise<UploadOutcome | undefined> {
-    return this.#stored.endOf(id) ?? await this.#facts.end(id);
+  async #remember(session: UploadSession, known: Known): Promise<void> {
+    setYoungest(this.#known, session.id, known, REMEMBERED_MAX);
+    await this.#facts.keepSession(session.id, formatUploadSession(session));
   }
 
   async #end(id: UploadId, outcome: UploadOutcome): Promise<void> {

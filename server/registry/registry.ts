@@ -70,7 +70,7 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });
   const catalog = new Catalog(storage, { tags, removals, shared });
-  const stored = new StoredUploads(storage, blobs, { openMax: options.openUploadsMax, notes, facts });
+  const stored = new StoredUploads(storage, blobs, { openMax: options.openUploadsMax, notes, facts, shared });
   // Where all is at hand nothing is saved.
   const uploads = shared && storage.copy
     ? new HeldUploads(stored, { blobs, facts, seals: await Seals.open(storage) })
@@ -88,7 +88,7 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   });
   await manifests.recover();
   const pulls = new Pulls(storage);
-  const garbage = new Garbage({ storage, links, due, manifests, asides, removals });
+  const garbage = new Garbage({ storage, links, due, manifests, asides, removals, shared });
   const usage = new UsageCounter(storage);
   const nouns = { blobs, uploads, manifests, tags, referrers, catalog, pulls, changes, rules };
   return { ...nouns, garbage, usage, repositories: new Repositories(storage, nouns) };

@@ -4,7 +4,8 @@ import { type Digest, type DigestAlgorithm, digestAlgorithm, digestEncoded } fro
 import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import { createUploadId, type UploadId, uploadMark, type UploadSession } from "../oci/upload.ts";
-import type { Blobs } from "./blobs.ts";
+import type { Announcement, Blobs } from "./blobs.ts";
+import { ByteBudget } from "./byte_budget.ts";
 import { digestBytes } from "./hash.ts";
 import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
@@ -26,6 +27,10 @@ const NOTHING = new Uint8Array(0);
 const ENDED_MAX = 2_000;
 const EMPTY = { size: 0 } as const;
 const SWEEP_PAGE = 1_000;
+/** No upload of more is read into memory. */
+const SMALL_BYTES_MAX = 5 * 1024 * 1024;
+/** Of all that are read at once. */
+const MEMORY_BYTES = 40 * 1024 * 1024;
 
 /** A chunk, and whether it may be the first one of an upload that is not there. */
 interface NewChunk extends Chunk {
@@ -48,20 +53,24 @@ export class StoredUploads implements Uploads {
   readonly #facts: FactsCache;
   readonly #mutex = new KeyedMutex();
   readonly #hashers: UploadHashes;
+  readonly #readsSmall: boolean;
+  readonly #memory = new ByteBudget(MEMORY_BYTES);
   /** Uploads that have ended: a client whose 201 was lost may ask again. */
   readonly #ended = new Map<UploadId, UploadOutcome>();
 
-  /** `notes`: as in `StorageFeatures`. */
+  /** `notes`, `shared`: as in `StorageFeatures`. */
   constructor(
     storage: Storage,
     blobs: Blobs,
-    { openMax, notes, facts }: {
+    { openMax, notes, facts, shared }: {
       readonly openMax: number;
       readonly notes: boolean;
+      readonly shared: boolean;
       readonly facts: FactsCache;
     },
   ) {
     this.#facts = facts;
+    this.#readsSmall = shared;
     this.#storage = storage;
     this.#blobs = blobs;
     this.#hashers = new UploadHashes(storage, { notes });
@@ -136,7 +145,7 @@ export class StoredUploads implements Uploads {
   ): Promise<ChunkAnswer> {
     const { id } = session;
     return this.#mutex.run(id, async () => {
-      const outcome = this.#ended.get(id) ?? await this.#facts.end(id);
+      const outcome = this.#ended.get(id) ?? (await this.#facts.upload(id))?.outcome;
       if (outcome === digest && await this.#blobs.has(name, digest)) {
         return { accepted: true, size: 0, session };
       }
@@ -146,8 +155,9 @@ export class StoredUploads implements Uploads {
         this.#blobs.announce(name, digest),
       ]);
       if (!answer.accepted) return { ...answer, session };
-      const upload = { key: uploadKey(name, id), state: answer };
-      const isTaken = await this.#blobs.take(name, digest, { ...upload, announced });
+      const isTaken = this.#readsSmall && answer.size <= SMALL_BYTES_MAX
+        ? await this.#takeRead(name, id, { digest, announced })
+        : await this.#blobs.take(name, digest, { key: uploadKey(name, id), state: answer, announced });
       if (isTaken === undefined && !await this.#endsAsIs(name, id, digest)) {
         return { accepted: false, size: (await this.#stat(name, id)).size, session };
       }
@@ -156,6 +166,29 @@ export class StoredUploads implements Uploads {
       await this.end(id, digest);
       return { ...answer, session };
     });
+  }
+
+  /**
+   * Reads the upload, and makes what was read the blob. `undefined` where it has another digest by now: somebody has changed it. What a
+   * store tells small objects by may be the same of two that somebody has made to be.
+   */
+  async #takeRead(
+    name: RepositoryName,
+    id: UploadId,
+    { digest, announced }: { readonly digest: Digest; readonly announced: Announcement },
+  ): Promise<boolean | undefined> {
+    const key = uploadKey(name, id);
+    await this.#memory.take(SMALL_BYTES_MAX);
+    try {
+      const value = await this.#storage.get(key);
+      if (!value) return false;
+      if (digestBytes(digestAlgorithm(digest), value.bytes) !== digest) return undefined;
+      await this.#blobs.put(name, digest, { bytes: value.bytes, announced });
+    } finally {
+      this.#memory.give(SMALL_BYTES_MAX);
+    }
+    await this.#storage.delete(key);
+    return true;
   }
 
   /** What could not be moved may have been by a try that was cut short, or by another replica. Then only the rest is forgotten. */
