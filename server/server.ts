@@ -7,7 +7,8 @@ import { createJobs } from "./job_runner.ts";
 import { AuditTrail } from "./observe/audit.ts";
 import type { Log } from "./observe/log.ts";
 import { createOperations, NO_HOST, type ServerHost } from "./operations.ts";
-import { createRegistry, type Registry } from "./registry/registry.ts";
+import type { HotBlobsOptions } from "./registry/hot_blobs.ts";
+import { createRegistry, type Registry, type RegistryOptions } from "./registry/registry.ts";
 import type { RepositoryRules } from "./registry/tags.ts";
 import { serve, setupOfRequest } from "./setup.ts";
 import { Setups } from "./setups.ts";
@@ -62,7 +63,11 @@ async function createServerOver(
   { log, kinds = jobKinds, host = NO_HOST }: ServerOptions & { readonly log: Log },
 ): Promise<Server> {
   const { storage, cache } = stores;
-  const registry = await createRuledRegistry(stores, read, () => (setupOfRequest() ?? setups.current).rules);
+  const registry = await createRuledRegistry(stores, {
+    openUploadsMax: read.config.uploads.openMax,
+    hotBlobs: hotBlobs(log, () => config().blobs.cacheSizeBytes),
+    rules: () => (setupOfRequest() ?? setups.current).rules,
+  });
   const store = openAccessStore(storage, () => watch.refresh());
   const version = await store.version();
   const config = () => setups.current.read.config;
@@ -105,18 +110,29 @@ async function createServerOver(
 /** A registry whose rules are those of whichever configuration is in force. */
 function createRuledRegistry(
   { storage, cache }: Pick<Stores, "storage" | "cache">,
-  { config }: ReadConfig,
-  rules: () => RepositoryRules,
+  { rules, ...options }: Omit<RegistryOptions, "cache" | "rules"> & { readonly rules: () => RepositoryRules },
 ): Promise<Registry> {
   return createRegistry(storage, {
+    ...options,
     cache,
-    openUploadsMax: config.uploads.openMax,
     rules: {
       isImmutable: (name, tag) => rules().isImmutable(name, tag),
       hasImmutable: (name) => rules().hasImmutable(name),
       allowsDelete: (name) => rules().allowsDelete(name),
     },
   });
+}
+
+/** Keeps as many bytes as `bytesMax` says when it is asked, and tells the log where a blob cannot be kept. */
+function hotBlobs(log: Log, bytesMax: () => number): HotBlobsOptions {
+  return {
+    bytesMax,
+    onFailure: (digest, { message }) =>
+      log.warn("Cannot keep a blob in memory; it is read from the store each time", {
+        digest,
+        error: message,
+      }),
+  };
 }
 
 /** Removes idle uploads now and then; answers how to stop that. */

@@ -57,7 +57,7 @@ function showProblems(problems: Shaped<typeof PROBLEMS>): void {
   }
 }
 
-/** The values of a configuration, each with its whole key, and durations as files have them. */
+/** The values of a configuration, each with its whole key, and durations and sizes as files have them. */
 function flatten(value: unknown, key: string): (readonly [string, string])[] {
   if (isGroup(value)) {
     return Object.entries(value).flatMap(([name, item]) => {
@@ -65,8 +65,9 @@ function flatten(value: unknown, key: string): (readonly [string, string])[] {
       return flatten(item, key === "" ? name : `${key}.${name}`);
     });
   }
-  if (typeof value === "number" && key.endsWith("_ms")) {
-    return [[key.slice(0, -"_ms".length), JSON.stringify(formatSetting(value))]];
+  const [ending, units] = Object.entries(UNITS).find(([ending]) => key.endsWith(ending)) ?? [];
+  if (typeof value === "number" && ending !== undefined) {
+    return [[key.slice(0, -ending.length), JSON.stringify(formatSetting(value, units!))]];
   }
   return [[key, JSON.stringify(value) ?? ""]];
 }
@@ -77,10 +78,22 @@ function isGroup(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-const UNITS_MS = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000], ["ms", 1]] as const;
+type Units = readonly (readonly [unit: string, size: number])[];
 
-/** `90d`, `30s`: the largest unit of which it is a whole number. */
-function formatSetting(ms: number): string {
-  const [unit, size] = UNITS_MS.find(([, size]) => ms >= size && ms % size === 0) ?? ["ms", 1];
-  return `${ms / size}${unit}`;
+/** By how the names of keys end: the largest unit first. */
+const UNITS: Readonly<Record<string, Units>> = {
+  _ms: [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000], ["ms", 1]],
+  _bytes: [
+    ...["T", "G", "M", "K"].flatMap((prefix, index): Units => [
+      [`${prefix}iB`, 1024 ** (4 - index)],
+      [`${prefix}B`, 1000 ** (4 - index)],
+    ]),
+    ["B", 1],
+  ],
+};
+
+/** `90d`, `30s`, `128MB`: the largest unit of which it is a whole number. */
+function formatSetting(value: number, units: Units): string {
+  const [unit, size] = units.find(([, size]) => value >= size && value % size === 0) ?? units.at(-1)!;
+  return `${value / size}${unit}`;
 }

@@ -23,7 +23,17 @@ import { checkTls } from "./tls.ts";
 export interface Config extends
   Pick<
     SregTable,
-    "server" | "uploads" | "garbage" | "log" | "admin" | "audit" | "access" | "global" | "schedule" | "jobs"
+    | "server"
+    | "uploads"
+    | "blobs"
+    | "garbage"
+    | "log"
+    | "admin"
+    | "audit"
+    | "access"
+    | "global"
+    | "schedule"
+    | "jobs"
   > {
   /** Where the data are kept. */
   readonly storage: PluginConfig;
@@ -104,7 +114,7 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
   const plugins = isWhole ? await readPlugins(tables as SregTable, { place, overrides }) : NO_PLUGINS;
   const problems = [...document.problems(), ...plugins.problems];
   if (problems.length > 0) throw new ConfigError(problems);
-  const { server, admin, audit, uploads, garbage, log, access, global, repository, schedule, jobs } =
+  const { server, admin, audit, uploads, blobs, garbage, log, access, global, repository, schedule, jobs } =
     tables as SregTable;
   return Object.freeze({
     server,
@@ -113,6 +123,7 @@ async function readDocument(document: Document, overrides: ConfigOverrides): Pro
     schedule,
     jobs,
     uploads,
+    blobs,
     garbage,
     log,
     access,

@@ -107,6 +107,7 @@ Deno.test("loadConfig() without file and flags answers the defaults", async () =
     cacheStore: memoryPlugin("cache", { size: 32 * 1024 * 1024 }),
     uploads: { idleTimeoutMs: 86_400_000, openMax: 1000, stallTimeoutMs: 60_000 },
     schedule: { gc: "17 * * * *", retention: "off", scrub: "off", timezone: "UTC" },
+    blobs: { cacheSizeBytes: 128_000_000 },
     garbage: { graceMs: 3_600_000 },
     jobs: { resume: true, keep: 500, leaseLifetimeMs: 30_000 },
     log: { level: "info" },

@@ -1,4 +1,4 @@
-import { choice, duration, host, integer, type KindValue, later, path } from "./kinds.ts";
+import { choice, duration, host, integer, type KindValue, later, path, size } from "./kinds.ts";
 import {
   ACCESS,
   ADDRESS_RANGE,
@@ -75,6 +75,14 @@ const UPLOADS = table({
   }),
 });
 
+const BLOBS = table({
+  cache_size: defaulted(size(), {
+    to: "128MB",
+    doc:
+      "How much of the blobs that are pulled again and again a server keeps in memory, where its store is shared; 0: none.",
+  }),
+});
+
 const GARBAGE = table({
   grace: defaulted(duration({ min: "1s" }), {
     to: "1h",
@@ -139,6 +147,7 @@ export const SREG = table({
   schedule: defaulted(SCHEDULE, { to: {}, doc: "When jobs run by themselves: cron patterns." }),
   jobs: defaulted(JOBS, { to: {}, doc: "How jobs run." }),
   uploads: defaulted(UPLOADS, { to: {}, doc: "Limits of pushes." }),
+  blobs: defaulted(BLOBS, { to: {}, doc: "How blobs are served." }),
   garbage: defaulted(GARBAGE, { to: {}, doc: "What becomes of blobs that nothing needs." }),
   admin: optional(
     ADMIN,

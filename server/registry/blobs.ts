@@ -6,6 +6,7 @@ import type { Span } from "../oci/range.ts";
 import type { Asides } from "./asides.ts";
 import type { Due } from "./due.ts";
 import type { FactsCache } from "./facts_cache.ts";
+import type { HotBlobs } from "./hot_blobs.ts";
 import { blobKey } from "./keys.ts";
 import type { Links } from "./links.ts";
 import { elapsedMs, type Moment, moment, RecentlySeen } from "./recently_seen.ts";
@@ -31,11 +32,12 @@ export class Blobs {
   readonly #facts: FactsCache;
   readonly #removals: Removals;
   readonly #shared: boolean;
+  readonly #hot: HotBlobs | undefined;
   readonly #seen = new RecentlySeen();
 
   constructor(
     storage: Storage,
-    { links, due, asides, facts, removals, shared }: {
+    { links, due, asides, facts, removals, shared, hot }: {
       readonly links: Links;
       readonly due: Due;
       readonly asides: Asides;
@@ -43,6 +45,8 @@ export class Blobs {
       readonly removals: Removals;
       /** As in `StorageFeatures`: each look is a request to another machine. */
       readonly shared: boolean;
+      /** `undefined`: none is kept in memory. */
+      readonly hot?: HotBlobs | undefined;
     },
   ) {
     this.#storage = storage;
@@ -50,6 +54,7 @@ export class Blobs {
     this.#facts = facts;
     this.#removals = removals;
     this.#shared = shared;
+    this.#hot = hot;
     this.#links = links;
     this.#due = due;
   }
@@ -98,8 +103,11 @@ export class Blobs {
 
   /** The bytes, or a part of them, of a blob that `stat` has found. */
   async open(digest: Digest, span?: Span): Promise<OpenedObject | undefined> {
+    const hot = await this.#hot?.open(digest, span);
+    if (hot) return hot;
     for (;;) {
       const opened = await this.#storage.open(blobKey(digest), span);
+      if (opened) void this.#hot?.offer(digest, opened.size);
       if (opened || !await this.#asides.bringBack(digest)) return opened;
     }
   }

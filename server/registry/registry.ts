@@ -11,6 +11,7 @@ import { Due } from "./due.ts";
 import { HeldUploads } from "./held_uploads.ts";
 import { FactsCache } from "./facts_cache.ts";
 import { Garbage } from "./garbage.ts";
+import { HotBlobs, type HotBlobsOptions } from "./hot_blobs.ts";
 import { Links } from "./links.ts";
 import { Manifests } from "./manifests.ts";
 import { Pulls } from "./pulls.ts";
@@ -28,6 +29,8 @@ import { UsageCounter } from "./usage.ts";
 export interface RegistryOptions {
   /** Where replicas find what one of them has learnt. */
   readonly cache?: Cache | undefined;
+  /** Blobs in memory, where the store is shared; absent: none. */
+  readonly hotBlobs?: HotBlobsOptions;
   /** How many uploads one repository may have open. */
   readonly openUploadsMax: number;
   /** What cannot be moved or deleted; absent: everything can. */
@@ -65,7 +68,9 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const asides = new Asides(storage, { moveMs });
   const facts = new FactsCache(options.cache);
   const removals = new Removals(storage);
-  const blobs = new Blobs(storage, { links, due, asides, facts, removals, shared });
+  // Of a store of this machine's own the system has the bytes in memory already.
+  const hot = shared && options.hotBlobs ? new HotBlobs(storage, options.hotBlobs) : undefined;
+  const blobs = new Blobs(storage, { links, due, asides, facts, removals, shared, hot });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });

@@ -404,6 +404,8 @@ shows("config show shows every value with its key", {
       server: { port: 5000, tls: {} },
       audit: { keep_ms: 7_776_000_000 },
       jobs: { lease_lifetime_ms: 1_500 },
+      blobs: { cache_size_bytes: 128_000_000 },
+      b: { some_bytes: 1_048_576_000, none_bytes: 0 },
       auths: [{ plugin: "password", options: { identities: [] } }],
       users: ["a"],
     },
@@ -414,6 +416,9 @@ read   2025-03-31 22:00:05Z
 server.port                  5000
 audit.keep                   "90d"
 jobs.lease_lifetime          "1500ms"
+blobs.cache_size             "128MB"
+b.some                       "1000MiB"
+b.none                       "0B"
 auths[0].plugin              "password"
 auths[0].options.identities  []
 users                        ["a"]
