@@ -16,6 +16,8 @@ import type { UploadState } from "./upload_hashes.ts";
 const HOLDERS_ASKED_MAX = 100;
 /** For how long an announcement is sure to be there: shorter than any grace time. */
 const ANNOUNCED_MS = 500;
+/** Of a store that is another machine, where collectors leave it for longer (`Garbage`). */
+const ANNOUNCED_SHARED_MS = 5_000;
 
 /** That somebody will look whether the blob is needed. */
 export interface Announcement {
@@ -260,7 +262,8 @@ export class Blobs {
 
   /** Announces it again, where a collector that has found no link for the grace time may have struck that out. */
   async renew(name: RepositoryName, digest: Digest, announced: Announcement): Promise<Announcement> {
-    const isSure = performance.now() - announced.announcedAtMs < ANNOUNCED_MS;
+    const sureMs = this.#shared ? ANNOUNCED_SHARED_MS : ANNOUNCED_MS;
+    const isSure = performance.now() - announced.announcedAtMs < sureMs;
     return isSure ? announced : await this.announce(name, digest);
   }
 

@@ -63,12 +63,14 @@ interface Candidate {
   readonly digest: Digest;
   /** The etag of its entry in the due list: what is struck out is what was judged. */
   readonly entry: string;
+  /** Whether nobody who wrote it can be about to make the link. */
+  readonly isLate: boolean;
   readonly condemned: CondemnedLink | undefined;
 }
 
 const WITHOUT_WAITING = { lasting: false } as const;
 const PAGE = 10_000;
-/** So long after it was announced a blob's bytes may still be on their way to the store. */
+/** So long after it was announced a blob's bytes, or its link, may still be on their way to the store. */
 const LATE_MS = 10_000;
 const HOLDERS_ASKED_MAX = 100;
 
@@ -150,9 +152,10 @@ export class Garbage {
     const digest = lastDigest(key);
     const entry = digest && await this.#storage.get(key);
     if (!entry || !isRipe(entry, run)) return undefined;
+    const isLate = isRipe(entry, { graceMs: run.graceMs + this.#lateMs });
     const link = await this.#links.get(name, digest);
     if (link === undefined) {
-      if (!isRipe(entry, { graceMs: run.graceMs + this.#lateMs })) return undefined;
+      if (!isLate) return undefined;
       // Bytes may have been stored for a push that came to no link.
       if (!run.dryRun) await this.#due.addBytes(digest, WITHOUT_WAITING);
       await this.#strike(key, entry.etag, run);
@@ -161,7 +164,7 @@ export class Garbage {
     const condemned = link === "held" ? undefined : link;
     return condemned && condemned.sinceMs > Date.now() - run.graceMs && !run.dryRun
       ? undefined
-      : { digest, entry: entry.etag, condemned };
+      : { digest, entry: entry.etag, isLate, condemned };
   }
 
   async #judgeRepository(name: RepositoryName, candidates: readonly Candidate[], run: Run): Promise<void> {
@@ -191,13 +194,17 @@ export class Garbage {
     await this.#strike(dueKey(name, digest), entry, run);
   }
 
-  async #discard(name: RepositoryName, { digest, entry, condemned }: Candidate, run: Run): Promise<void> {
+  async #discard(
+    name: RepositoryName,
+    { digest, entry, isLate, condemned }: Candidate,
+    run: Run,
+  ): Promise<void> {
     if (run.dryRun) return await this.#tell(name, digest, run);
     if (!condemned) {
       if (await this.#links.condemn(name, digest)) run.report.condemned++;
     } else if (await this.#links.remove(name, digest, { condemned, ...WITHOUT_WAITING })) {
       run.report.unlinked++;
-      await this.#strike(dueKey(name, digest), entry, run);
+      if (isLate) await this.#strike(dueKey(name, digest), entry, run);
     }
   }
 
