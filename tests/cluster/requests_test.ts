@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { type Content, imageOf, randomContent, RegistryClient } from "../support/client.ts";
 import { CAN_CLUSTER, CLUSTER_PROGRAMS, type RunningCluster, startCluster } from "../support/cluster.ts";
+import type { S3Request } from "../support/s3_operations.ts";
 
 const LAYERS = [1, 4, 10];
 const LAYER_BYTES = 20_000;
@@ -34,12 +35,18 @@ async function pushImage(client: RegistryClient, name: string, layers: number): 
   assert(status === 201, text);
 }
 
+/** Of which keys a list is asked for. */
+function prefixOf({ target }: S3Request): string {
+  return new URL(target, "http://s3").searchParams.get("prefix") ?? "";
+}
+
 /** What is asked of the store for clients while something is done. */
 async function countDuring({ links: { store } }: RunningCluster, act: () => Promise<unknown>) {
   store.forget();
   await act();
-  const asked = store.requests.filter(({ key }) => !BACKGROUND.test(key));
-  const list = asked.map(({ operation, key }) => `${operation} ${key.slice(key.indexOf("/") + 1)}`);
+  const asked = store.requests.map((request) => ({ ...request, about: request.key || prefixOf(request) }))
+    .filter(({ about }) => !BACKGROUND.test(about));
+  const list = asked.map(({ operation, about }) => `${operation} ${about.slice(about.indexOf("/") + 1)}`);
   return { count: asked.length, list: list.join("\n") };
 }
 
