@@ -52,9 +52,13 @@ export class LeakWatch {
 
   #areForgottenBytes(digest: Digest): boolean {
     const isUnlinked = () => !this.#stat(linksPrefix(digest));
+    // Bytes that were stored before any link are found by the entry of the repository that was to have them.
+    const isDue = () =>
+      this.#stat(dueBytesKey(digest)) !== undefined ||
+      this.#model.repositories.some(({ name }) => this.#stat(dueKey(name as RepositoryName, digest)));
     return this.#isSteady(
       blobKey(digest),
-      () => isUnlinked() && !this.#stat(dueBytesKey(digest)) && isUnlinked(),
+      () => isUnlinked() && !isDue() && isUnlinked() && !isDue(),
     );
   }
 
