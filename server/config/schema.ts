@@ -67,7 +67,8 @@ const UPLOADS = table({
   }),
   open_max: defaulted(integer({ min: 1, max: 1_000_000 }), {
     to: 1000n,
-    doc: "Uploads that may be under way in one repository. Each of several replicas counts its own.",
+    doc:
+      "Uploads that may be under way in one repository. Each of several replicas counts its own, and over S3 only those whose bytes are kept by the upload: of more than 5 MiB, or of several chunks.",
   }),
   stall_timeout: defaulted(duration({ min: "100ms", max: "1h" }), {
     to: "60s",

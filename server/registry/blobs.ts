@@ -11,6 +11,7 @@ import { blobKey } from "./keys.ts";
 import type { Links } from "./links.ts";
 import { elapsedMs, type Moment, moment, RecentlySeen } from "./recently_seen.ts";
 import type { Removals } from "./removals.ts";
+import type { Telling, ToldFacts } from "./told_facts.ts";
 import type { UploadState } from "./upload_hashes.ts";
 
 const HOLDERS_ASKED_MAX = 100;
@@ -18,6 +19,8 @@ const HOLDERS_ASKED_MAX = 100;
 const ANNOUNCED_MS = 500;
 /** Of a store that is another machine, where collectors leave it for longer (`Garbage`). */
 const ANNOUNCED_SHARED_MS = 5_000;
+/** Far shorter than removals are announced, however far clocks are apart. */
+const TOLD: Telling = { ttlMs: 60_000, ageMaxMs: 10 * 60_000 };
 
 /** That somebody will look whether the blob is needed. */
 export interface Announcement {
@@ -36,14 +39,16 @@ export class Blobs {
   readonly #shared: boolean;
   readonly #hot: HotBlobs | undefined;
   readonly #seen = new RecentlySeen();
+  readonly #told: ToldFacts;
 
   constructor(
     storage: Storage,
-    { links, due, asides, facts, removals, shared, hot }: {
+    { links, due, asides, facts, told, removals, shared, hot }: {
       readonly links: Links;
       readonly due: Due;
       readonly asides: Asides;
       readonly facts: FactsCache;
+      readonly told: ToldFacts;
       readonly removals: Removals;
       /** As in `StorageFeatures`: each look is a request to another machine. */
       readonly shared: boolean;
@@ -54,6 +59,7 @@ export class Blobs {
     this.#storage = storage;
     this.#asides = asides;
     this.#facts = facts;
+    this.#told = told;
     this.#removals = removals;
     this.#shared = shared;
     this.#hot = hot;
@@ -86,7 +92,11 @@ export class Blobs {
 
   /** Whether the repository has the blob, or had it a moment ago: for whoever looks at `Removals`, or looks again. */
   async hadLately(name: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.#seen.has(name, digest) || await this.has(name, digest);
+    if (this.#seen.has(name, digest)) return true;
+    const askedAt = moment();
+    if (!await this.#told.has(TOLD, "blob", name, digest)) return await this.has(name, digest);
+    this.#seen.add(askedAt, name, digest);
+    return true;
   }
 
   /** Whether the repository has the blob. */
@@ -161,8 +171,7 @@ export class Blobs {
     await this.#hold(name, digest, announced);
     const isTaken = await unlessConflict(this.#storage.move(key, blobKey(digest), condition));
     if (!isTaken) return isTaken;
-    this.#seen.add(heldAt, name, digest);
-    await this.#facts.keep(digest, size);
+    await Promise.all([this.#tell(heldAt, name, digest), this.#facts.keep(digest, size)]);
     return true;
   }
 
@@ -175,7 +184,7 @@ export class Blobs {
     const heldAt = moment();
     await this.#hold(name, digest, announced);
     await this.store(digest, bytes);
-    this.#seen.add(heldAt, name, digest);
+    await this.#tell(heldAt, name, digest);
   }
 
   /** Puts bytes whose digest has been computed where their blob is. No repository has it by that; it was announced, or soon goes. */
@@ -185,7 +194,7 @@ export class Blobs {
   }
 
   /**
-   * Makes bytes that were stored a blob of the repository; `since`: when, and how that was announced, if it was here. Answers whether they
+   * Makes bytes that were stored a blob of the repository; `since`: when, and how that was announced, if it is known. Answers whether they
    * are there still.
    */
   async link(name: RepositoryName, digest: Digest, since?: {
@@ -196,8 +205,14 @@ export class Blobs {
     await this.#hold(name, digest, since?.announced ?? await this.announce(name, digest));
     const isSure = since !== undefined && this.#asides.keepsFor(elapsedMs(since.storedAt));
     if (!isSure && !await this.#statBytes(digest)) return false;
-    this.#seen.add(heldAt, name, digest);
+    await this.#tell(heldAt, name, digest);
     return true;
+  }
+
+  /** Remembers, and tells the other replicas, that the repository has the blob: what needs it is pushed next. */
+  async #tell(seenAt: Moment, name: RepositoryName, digest: Digest): Promise<void> {
+    this.#seen.add(seenAt, name, digest);
+    await this.#told.tell(TOLD, "blob", name, digest);
   }
 
   /** The bytes that were stored, whole. */

@@ -22,6 +22,7 @@ import { KeyedMutex } from "./mutex.ts";
 import { type Moment, moment } from "./recently_seen.ts";
 import type { Seals } from "./seals.ts";
 import type { StoredUploads } from "./stored_uploads.ts";
+import type { Telling, ToldFacts } from "./told_facts.ts";
 import { setYoungest } from "./upload_hashes.ts";
 import type { OpenUpload, UploadFilter } from "./upload_list.ts";
 import {
@@ -41,6 +42,8 @@ const BUDGET_BYTES = 64 * 1024 * 1024;
 /** So long may a client wait with its first bytes. */
 const EMPTY_MS = 24 * 3_600_000;
 const REMEMBERED_MAX = 2_000;
+/** Shorter than an announcement is sure to be there, and bytes that nobody links to. */
+const FRESH: Telling = { ttlMs: 3_000, ageMaxMs: 15_000 };
 
 /** What an upload that is here has come to. */
 type Known = Held | "stored";
@@ -64,6 +67,7 @@ export class HeldUploads implements Uploads {
   readonly #blobs: Blobs;
   readonly #facts: FactsCache;
   readonly #seals: Seals;
+  readonly #told: ToldFacts;
   readonly #mutex = new KeyedMutex();
   readonly #budget = new ByteBudget(BUDGET_BYTES);
   /** What clients that do not follow their uploads' URLs go on with. */
@@ -71,12 +75,18 @@ export class HeldUploads implements Uploads {
 
   constructor(
     stored: StoredUploads,
-    { blobs, facts, seals }: { readonly blobs: Blobs; readonly facts: FactsCache; readonly seals: Seals },
+    { blobs, facts, seals, told }: {
+      readonly blobs: Blobs;
+      readonly facts: FactsCache;
+      readonly seals: Seals;
+      readonly told: ToldFacts;
+    },
   ) {
     this.#stored = stored;
     this.#blobs = blobs;
     this.#facts = facts;
     this.#seals = seals;
+    this.#told = told;
   }
 
   create(
@@ -116,6 +126,8 @@ export class HeldUploads implements Uploads {
         if ("rest" in beginning) return await this.#beginStored(name, id, beginning.rest);
         if ("error" in beginning) return await this.#keepBroken(name, id, beginning);
         if (beginning.bytes.byteLength === 0) return { accepted: true, size: 0, session };
+        // Its time begins before that of what it says.
+        await this.#told.tell(FRESH, "upload", name, id);
         return await this.#answerHeld(name, id, await this.#hold(name, beginning.bytes));
       });
     });
@@ -216,7 +228,8 @@ export class HeldUploads implements Uploads {
   ): Promise<ChunkAnswer> {
     const { id } = session;
     if (held.digest === digest) {
-      if (!await this.#blobs.link(name, digest, held.since)) throw unknownUpload();
+      const since = held.since ?? await this.#freshSince(name, id);
+      if (!await this.#blobs.link(name, digest, since)) throw unknownUpload();
       return { accepted: true, size: held.size, session };
     }
     if (digestAlgorithm(digest) !== digestAlgorithm(held.digest)) {
@@ -318,6 +331,17 @@ export class HeldUploads implements Uploads {
 
   #isSealed(name: RepositoryName, { id, held }: UploadSession): boolean {
     return held === undefined || this.#seals.isSeal(held.seal, ...heldText(name, id, held));
+  }
+
+  /** When another replica has announced and stored what is held, at the earliest, if that was a moment ago. */
+  async #freshSince(name: RepositoryName, id: UploadId): Promise<Held["since"]> {
+    const [now, nowMs] = [moment(), performance.now()];
+    if (!await this.#told.has(FRESH, "upload", name, id)) return undefined;
+    const { ttlMs } = FRESH;
+    return {
+      storedAt: { runningMs: now.runningMs - ttlMs, wallMs: now.wallMs - ttlMs },
+      announced: { announcedAtMs: nowMs - ttlMs },
+    };
   }
 
   /** Reads the beginning of a body, within the memory that there is. */

@@ -23,6 +23,7 @@ import { type RepositoryRules, requireDeletes, Tags } from "./tags.ts";
 import { Seals } from "./seals.ts";
 import { StoredUploads } from "./stored_uploads.ts";
 import type { Uploads } from "./uploads.ts";
+import { ToldFacts } from "./told_facts.ts";
 import { UsageCounter } from "./usage.ts";
 
 /** Limits that an operator sets. */
@@ -70,16 +71,16 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const removals = new Removals(storage);
   // Of a store of this machine's own the system has the bytes in memory already.
   const hot = shared && options.hotBlobs ? new HotBlobs(storage, options.hotBlobs) : undefined;
-  const blobs = new Blobs(storage, { links, due, asides, facts, removals, shared, hot });
+  // Where all is at hand nothing is saved by what these are for.
+  const seals = shared && storage.copy ? await Seals.open(storage) : undefined;
+  const told = new ToldFacts(options.cache, seals);
+  const blobs = new Blobs(storage, { links, due, asides, facts, told, removals, shared, hot });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
   const tags = new Tags(storage, { changes, rules });
   const catalog = new Catalog(storage, { tags, removals, shared });
   const stored = new StoredUploads(storage, blobs, { openMax: options.openUploadsMax, notes, facts, shared });
-  // Where all is at hand nothing is saved.
-  const uploads = shared && storage.copy
-    ? new HeldUploads(stored, { blobs, facts, seals: await Seals.open(storage) })
-    : stored;
+  const uploads = seals ? new HeldUploads(stored, { blobs, facts, seals, told }) : stored;
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
   const manifests: Manifests = new Manifests(storage, {
     blobs,
