@@ -1,6 +1,7 @@
 /** The store is away for longer than anybody waits for it. */
 
 import { assert, assertEquals } from "../support/assert.ts";
+import { randomContent } from "../support/client.ts";
 import type { Image } from "./client.ts";
 import {
   assertNothingLeft,
@@ -21,7 +22,8 @@ const LONGEST_MS = PATIENCE.budgetMs + 2 * PATIENCE.requestMs;
 async function askInVain({ client }: Scene, { tag, blobs }: Image): Promise<void> {
   await client.askForBlob(blobs[1]!);
   await client.ask("GET", `/v2/team/app/manifests/${tag}`);
-  await client.ask("POST", "/v2/team/app/blobs/uploads/");
+  const content = randomContent(1_000);
+  await client.ask("POST", `/v2/team/app/blobs/uploads/?digest=${content.digest}`, { body: content.bytes });
   const troubles = client.takeTroubles();
   assertEquals(troubles.length, 3);
   assertToldToComeAgain(troubles, LONGEST_MS);

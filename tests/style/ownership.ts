@@ -10,6 +10,7 @@ export const KEY_PREFIXES: Readonly<Record<string, readonly string[]>> = {
     "links/",
     "catalog/",
     "repositories/",
+    "secrets/",
     "uploads/",
     "deletions/",
     "removals/",
