@@ -163,7 +163,6 @@ class S3Storage implements Storage {
     if (etag === undefined) {
       throw new PluginError("conflict", `Cannot put ${key}: the condition does not hold`);
     }
-    if (bytes.byteLength === 0) this.#growing.notice(this.#full(key), { etag, size: 0 });
     return { etag };
   }
 
