@@ -4,18 +4,17 @@ import { type HttpRequest, signHeaders, signQuery } from "../../plugins/storage/
 import type { Ground } from "../support/cluster.ts";
 import type { RunningS3 } from "../support/s3_server.ts";
 
-/** What it does about `If-Match` and `If-None-Match`, and about that of the source of a copy. */
+/** What it does about `If-Match` and `If-None-Match`. */
 export type Carelessness = "ignores" | "refuses";
 
 const REFUSAL = "<Error><Code>NotImplemented</Code><Message>A header is not implemented.</Message></Error>";
 /** What goes on, and is signed anew: the server knows itself by another name than the proxy's. */
-const KEPT = /^(?:x-amz-(?!date|content-sha256|copy-source-if)|content-type$|range$)/;
-const CONDITIONS = ["if-match", "if-none-match", "x-amz-copy-source-if-match"];
+const KEPT = /^(?:x-amz-(?!date|content-sha256)|content-type$|range$)/;
 
 /** The same ground, but for its store; it ends the proxy alone. */
 export function withoutConditions(ground: Ground, carelessness: Carelessness): Ground {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
-    const isConditional = CONDITIONS.some((name) => request.headers.has(name));
+    const isConditional = request.headers.has("if-match") || request.headers.has("if-none-match");
     if (!isConditional || carelessness === "ignores") return pass(request, ground.s3);
     return new Response(REFUSAL, { status: 501, headers: { "content-type": "application/xml" } });
   });

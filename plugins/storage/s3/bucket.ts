@@ -32,13 +32,6 @@ export interface S3Put {
   readonly note?: string | undefined;
 }
 
-/** How an object is copied. */
-export interface S3Copy {
-  readonly ifMatch?: string;
-  /** The store copies it as fast as it takes one. */
-  readonly isSmall?: boolean;
-}
-
 /** How an object is deleted. */
 export interface S3Delete {
   readonly ifMatch?: string | undefined;
@@ -130,25 +123,14 @@ export class Bucket {
     return true;
   }
 
-  /**
-   * Has the store copy the bytes of an object of at most 5 GiB, and nothing that is kept with them. Answers whether there was one. Where
-   * it does not have the etag `ifMatch`: `conflict`.
-   */
-  async copy(from: string, to: string, { ifMatch, isSmall = false }: S3Copy = {}): Promise<boolean> {
+  /** Has the store copy the bytes of an object of at most 5 GiB, and nothing that is kept with them. Answers whether there was one. */
+  async copy(from: string, to: string): Promise<boolean> {
     const answer = await this.#send({
       method: "PUT",
       key: to,
-      isWork: !isSmall,
-      headers: {
-        ...this.#sourceHeaders(from),
-        "x-amz-metadata-directive": "REPLACE",
-        ...(ifMatch !== undefined && { "x-amz-copy-source-if-match": ifMatch }),
-      },
+      isWork: true,
+      headers: { ...this.#sourceHeaders(from), "x-amz-metadata-directive": "REPLACE" },
     });
-    if (answer.status === 412) {
-      await answer.body.cancel();
-      throw new PluginError("conflict", `Cannot copy ${from}: its etag is not ${ifMatch}`);
-    }
     if (answer.status === 404) {
       await answer.body.cancel();
       // A try whose answer was lost may have copied it before it went.

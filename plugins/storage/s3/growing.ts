@@ -13,7 +13,7 @@ import {
   type Part,
   restSize,
 } from "./growth.ts";
-import { GrowthCache, type PlainFacts } from "./growth_cache.ts";
+import { GrowthCache } from "./growth_cache.ts";
 import { PartBudget } from "./part_budget.ts";
 import { giveBack, takeSegment } from "./segments.ts";
 
@@ -83,23 +83,10 @@ export class GrowingObjects {
     return { growth: { ...NOTHING_GROWN, base: { key, size: opened.size } }, etag: found, note };
   }
 
-  /** Remembers how a plain object was: most are appended to, or finished, next. */
-  notice(key: string, facts: PlainFacts): void {
-    this.#cache.notice(key, facts);
-  }
-
-  /** A plain object of so many bytes that was noticed last; it may be another by now. */
-  noticed(key: string, size: number): PlainFacts | undefined {
-    const facts = this.#cache.noticed(key);
-    return facts?.size === size ? facts : undefined;
-  }
-
   /** The same of an object that was appended to here last, if it has so many bytes; it may be another by now. */
   recall(key: string, size: number): ReadGrowth | undefined {
     const read = this.#cache.get(key);
-    if (read && grownSize(read.growth) === size) return read;
-    const empty = size === 0 ? this.noticed(key, 0) : undefined;
-    return empty && { growth: NOTHING_GROWN, etag: empty.etag, note: undefined };
+    return read && grownSize(read.growth) === size ? read : undefined;
   }
 
   /** Adds `body` to an object that has `before`. What had arrived stays when it fails. Answers the length and the etag. */

@@ -23,21 +23,8 @@ export async function probeConditions(bucket: Bucket, prefix: string): Promise<b
   }
 }
 
-/** Whether the store holds who has it copy an object to the etag of its source. */
-export async function probeCopies(bucket: Bucket, prefix: string): Promise<boolean> {
-  const [from, to] = [prefix + crypto.randomUUID(), prefix + crypto.randomUUID()];
-  const etag = await bucket.put(from, [BYTES]);
-  try {
-    return await isRefused(bucket.copy(from, to, { ifMatch: NOBODYS_ETAG, isSmall: true })) &&
-      await bucket.copy(from, to, { ifMatch: etag!, isSmall: true }).catch(unlessFailed) === true;
-  } finally {
-    await bucket.delete(to);
-    await bucket.delete(from);
-  }
-}
-
-async function isRefused(change: Promise<unknown>): Promise<boolean> {
-  return await change.catch(unlessDone) === undefined;
+async function isRefused(put: Promise<string | undefined>): Promise<boolean> {
+  return await put.catch(unlessFailed) === undefined;
 }
 
 async function isDeleteRefused(bucket: Bucket, key: string): Promise<boolean> {
@@ -48,8 +35,4 @@ async function isDeleteRefused(bucket: Bucket, key: string): Promise<boolean> {
 /** A store that does not know a condition may refuse the request altogether. */
 function unlessFailed(error: unknown): undefined {
   if (!(error instanceof PluginError) || error.code !== "failed") throw error;
-}
-
-function unlessDone(error: unknown): undefined {
-  if (!(error instanceof PluginError) || error.code !== "conflict") unlessFailed(error);
 }

@@ -33,7 +33,7 @@ import { Copies } from "./copies.ts";
 import { GrowingObjects, type ReadGrowth } from "./growing.ts";
 import { grownSize, isPlain, NOTHING_GROWN } from "./growth.ts";
 import { listPage } from "./listing.ts";
-import { probeConditions, probeCopies } from "./probe.ts";
+import { probeConditions } from "./probe.ts";
 import { type RedirectRule, redirectRule } from "./redirects.ts";
 import { type Patience, readSettings, type S3Options } from "./settings.ts";
 import { sweepAside } from "./sweep.ts";
@@ -52,9 +52,7 @@ export const create: CreatePlugin<Storage, S3Options> = async (options) => {
   const mayRedirect = redirectRule(settings.redirects);
   const bucket = new Bucket(createTransport(settings), { name });
   const hasty = createTransport({ ...settings, patience: hurried(settings.patience) });
-  const probed = new Bucket(hasty, { name });
-  const conditions = await probeConditions(probed, keyPrefix + PROBES);
-  const copiesHeld = await probeCopies(probed, keyPrefix + PROBES);
+  const conditions = await probeConditions(new Bucket(hasty, { name }), keyPrefix + PROBES);
   const copier = new Copies(bucket, copies);
   const asidePrefix = keyPrefix + ASIDE;
   const growing = new GrowingObjects(bucket, copier, { asidePrefix, partSize, conditions });
@@ -62,7 +60,6 @@ export const create: CreatePlugin<Storage, S3Options> = async (options) => {
   return new S3Storage({ bucket, copies: copier, growing }, {
     keyPrefix,
     conditions,
-    copiesHeld,
     mayRedirect,
     urlLifetimeMs,
     isPlain: settings.ca === undefined && settings.encryption.by !== "customer",
@@ -93,8 +90,6 @@ interface MovedState {
 interface StorageSettings {
   readonly keyPrefix: string;
   readonly conditions: boolean;
-  /** Whether the store holds copies to the etag of their source. */
-  readonly copiesHeld: boolean;
   readonly mayRedirect: RedirectRule;
   readonly urlLifetimeMs: number;
   /** Whether an object can be read with its URL alone. */
@@ -121,9 +116,6 @@ class S3Storage implements Storage {
 
   async stat(key: string): Promise<ObjectFacts | undefined> {
     const facts = await this.#bucket.head(this.#full(key));
-    if (facts && facts.grown === undefined) {
-      this.#growing.notice(this.#full(key), { etag: facts.etag, size: facts.size });
-    }
     return facts && factsOf(facts);
   }
 
@@ -171,7 +163,6 @@ class S3Storage implements Storage {
     if (etag === undefined) {
       throw new PluginError("conflict", `Cannot put ${key}: the condition does not hold`);
     }
-    if (bytes.byteLength === 0) this.#growing.notice(this.#full(key), { etag, size: 0 });
     return { etag };
   }
 
@@ -271,14 +262,11 @@ class S3Storage implements Storage {
   }
 
   /** Of an object that is known to have been appended to: one read tells its state, and what it consists of. */
-  async #moveSized(source: string, target: string, state: MovedState): Promise<boolean> {
-    const { size, etag } = state;
+  async #moveSized(source: string, target: string, { size, etag }: MovedState): Promise<boolean> {
     const recalled = this.#recall(source, size);
-    const plain = recalled && isPlain(recalled.growth) ? recalled : this.#growing.noticed(source, size);
-    const isHeld = plain?.etag !== undefined && (etag === undefined || plain.etag === etag);
-    if (isHeld && this.#settings.copiesHeld) return await this.#movePlain(source, target, plain.etag!);
-    const isRecalled = recalled && etag !== undefined && recalled.etag === etag;
-    const read = isRecalled ? recalled : await this.#growing.read(source);
+    // The parts of an upload become an object once, or never; bytes that are in none may be others by now.
+    const isSure = etag !== undefined && recalled?.etag === etag && !isPlain(recalled.growth);
+    const read = isSure ? recalled : await this.#growing.read(source);
     if (!read) return false;
     const found = grownSize(read.growth);
     if (found === size && (etag === undefined || read.etag === etag)) {
@@ -291,13 +279,6 @@ class S3Storage implements Storage {
     await this.#growing.finish(source, read, target);
     await this.#growing.forget(source, read.growth);
     await this.#remove(source, { etag: read.etag! });
-    return true;
-  }
-
-  /** No byte of it passes here. */
-  async #movePlain(source: string, target: string, etag: string): Promise<boolean> {
-    if (!await this.#bucket.copy(source, target, { ifMatch: etag, isSmall: true })) return false;
-    await this.#remove(source, { etag });
     return true;
   }
 
