@@ -197,11 +197,20 @@ export class Bucket {
   /** Uploads a part. Answers its etag. */
   async putPart({ key, id, number }: PartPlace, body: readonly Chunk[]): Promise<string> {
     const query = { partNumber: `${number}`, uploadId: id };
-    const answer = await this.#send({ method: "PUT", key, query, body });
+    // A store that refuses a part before it has read it may lose its answer with the connection, each time.
+    const isWorthwhile = () => this.#mayHaveUpload(key, id);
+    const answer = await this.#send({ method: "PUT", key, query, body, isWorthwhile });
     await answer.body.cancel();
     requireUpload(answer, key);
     require(answer, `upload part ${number} of`, key);
     return etagOf(answer, key);
+  }
+
+  /** Whether the store does not say that the upload has ended. */
+  async #mayHaveUpload(key: string, id: string): Promise<boolean> {
+    const answer = await this.#send({ method: "GET", key, query: { uploadId: id, "max-parts": "1" } });
+    await answer.body.cancel();
+    return !isUnknownUpload(answer);
   }
 
   /** Has the store copy a span of another object as a part. Answers its etag. */
