@@ -101,9 +101,10 @@ function readChunk({ headers, body }: UploadCall): Chunk | undefined {
   return { body: exactBytes(body, length, wrongLength), offset: first, length };
 }
 
+/** Over HTTP/2 the header may stand there twice: that says nothing. */
 function readLength(headers: Headers): number | undefined {
-  const length = headers.get("Content-Length");
-  return length === null ? undefined : Number(length);
+  const length = headers.get("Content-Length") ?? "";
+  return /^[0-9]{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
 function wrongLength(): OciError {

@@ -12,11 +12,17 @@ import { OciError } from "./error.ts";
 import { isRepositoryName, parseRepositoryName } from "./name.ts";
 import { formatReference, isTag, parseReference, parseTag } from "./reference.ts";
 import {
+  createTimedUploadId,
   createUploadId,
   formatUploadRange,
+  formatUploadSession,
   isUploadId,
   parseContentRange,
   parseUploadSession,
+  readUploadSession,
+  uploadMark,
+  uploadTime,
+  uploadUuid,
 } from "./upload.ts";
 
 const HEX = "0123456789abcdef";
@@ -170,6 +176,59 @@ Deno.test("parseUploadSession() reads what createUploadId() makes, and nothing e
     assertEquals(isUploadId(bad), false);
     refuses(() => parseUploadSession(bad), "BLOB_UPLOAD_UNKNOWN");
   }
+});
+
+Deno.test("parseUploadSession() reads what formatUploadSession() writes, and nothing else", () => {
+  const id = createTimedUploadId(() => "0123456789abcdef".repeat(2));
+  const held = { size: 5, digest: parseDigest(`sha256:${SHA256}`), seal: "fedcba9876543210".repeat(2) };
+  for (
+    const session of [{ id }, { id, isStored: true } as const, { id, held }, {
+      id,
+      held: { ...held, size: 0 },
+    }]
+  ) {
+    const text = formatUploadSession(session);
+    assertEquals(parseUploadSession(text), session);
+    assertEquals(readUploadSession(text), session);
+  }
+  const [size, hex, seal] = ["5", SHA256, held.seal];
+  for (
+    const bad of [
+      "",
+      ".",
+      ".s",
+      "S",
+      "s.s",
+      "s.",
+      size,
+      `${size}.${hex}`,
+      `${size}.${hex}.`,
+      `${size}.${hex}.${seal}.s`,
+      `${size}.${hex}.${seal}x`,
+      `${size}.${hex}.${seal.slice(1)}`,
+      `${size}.${hex}.${seal.toUpperCase()}`,
+      `${size}.${hex.slice(1)}.${seal}`,
+      `${size}.sha256:${hex}.${seal}`,
+      `05.${hex}.${seal}`,
+      `-5.${hex}.${seal}`,
+      `.${hex}.${seal}`,
+      `5e1.${hex}.${seal}`,
+      `${"9".repeat(16)}.${hex}.${seal}`,
+      `${size}.${hex}.${seal}\n`,
+    ]
+  ) {
+    assertEquals(readUploadSession(`${id}.${bad}`), undefined, bad);
+    refuses(() => parseUploadSession(`${id}.${bad}`), "BLOB_UPLOAD_UNKNOWN");
+  }
+});
+
+Deno.test("createTimedUploadId() makes an identifier that tells when, for which who began it is marked", () => {
+  const before = Date.now();
+  const marked: string[] = [];
+  const id = createTimedUploadId((uuid) => (marked.push(uuid), "0".repeat(32)));
+  assertEquals([isUploadId(id), uploadMark(id), marked], [true, "0".repeat(32), [uploadUuid(id)]]);
+  assertEquals(before <= uploadTime(id) && uploadTime(id) <= Date.now(), true);
+  assertEquals(uploadUuid(id)[14], "7");
 });
 
 Deno.test("parseContentRange() reads two whole numbers in order", () => {

@@ -51,9 +51,11 @@ export class Asides {
     const removed: number[] = [];
     for (const key of await this.#keys(digest)) {
       const facts = await this.#storage.stat(key);
+      // Before holders are looked for: until then one may make its link and rely on what is aside (`keepsFor`).
+      const mayGo = facts !== undefined && !this.#isUnderWay(facts);
       const isHeld = await hasHolder();
       if (isHeld && await this.#putBack(key, digest) === "moved") continue;
-      if (!facts || this.#isUnderWay(facts)) continue;
+      if (!mayGo) continue;
       if (await this.#storage.delete(key, WITHOUT_WAITING) && !isHeld) removed.push(facts.size);
     }
     return removed;

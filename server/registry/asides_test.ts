@@ -1,4 +1,5 @@
 import type { Storage } from "../../plugins/contract/storage.ts";
+import { create } from "../../plugins/storage/memory/memory.ts";
 import { assertEquals } from "../../tests/support/assert.ts";
 import {
   type Actor,
@@ -9,7 +10,9 @@ import {
 } from "../../tests/support/interleavings.ts";
 import { type Clock, MOVE_MS, openTicking, twoStepMoves } from "../../tests/support/two_step_moves.ts";
 import { parseRepositoryName } from "../oci/name.ts";
+import { Asides } from "./asides.ts";
 import { digestBytes } from "./hash.ts";
+import { asideKey } from "./keys.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 import type { Task } from "./task.ts";
 
@@ -19,6 +22,8 @@ const BYTES = new TextEncoder().encode(TEXT);
 const BLOB = digestBytes("sha256", BYTES);
 const SEEDS = 3_000;
 const CALLS_MAX = 45;
+/** So much longer does what is aside stay. */
+const MARGIN_MS = 10_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
@@ -119,4 +124,25 @@ Deno.test("bytes that nobody links to go, though collectors were held up in the 
   await meet([collect, collect], inTwoSwitches(), async (_, registry) => {
     assertEquals(await read(registry), undefined);
   });
+});
+
+Deno.test("settle() lets nothing go that became old only while holders were looked for", async () => {
+  const memory = await create({});
+  const key = asideKey(BLOB, "one");
+  await memory.put(key, BYTES);
+  const storage: Storage = Object.assign(memory, { copy: () => Promise.resolve(true) });
+  const asides = new Asides(storage, { moveMs: MOVE_MS });
+  const { now } = Date;
+  let passedMs = MOVE_MS + MARGIN_MS - 1_000;
+  Date.now = () => now() + passedMs;
+  try {
+    // Here somebody makes a link, and is sure that the bytes are there still.
+    const slowly = () => Promise.resolve((passedMs += 2_000, false));
+    assertEquals(await asides.settle(BLOB, slowly), []);
+    assertEquals((await storage.stat(key))?.size, BYTES.byteLength);
+    assertEquals(await asides.settle(BLOB, () => Promise.resolve(false)), [BYTES.byteLength]);
+    assertEquals(await storage.stat(key), undefined);
+  } finally {
+    Date.now = now;
+  }
 });

@@ -217,12 +217,18 @@ export class Blobs {
 
   /** The bytes that were stored, whole. */
   async bytes(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return (await this.#storage.get(blobKey(digest)))?.bytes;
+    for (;;) {
+      const value = await this.#storage.get(blobKey(digest));
+      if (value || !await this.#asides.bringBack(digest)) return value?.bytes;
+    }
   }
 
   /** Copies bytes that were stored. Answers whether they are there still. */
   async copy(digest: Digest, to: string): Promise<boolean> {
-    return await this.#storage.copy!(blobKey(digest), to);
+    for (;;) {
+      const isCopied = await this.#storage.copy!(blobKey(digest), to);
+      if (isCopied || !await this.#asides.bringBack(digest)) return isCopied;
+    }
   }
 
   /**

@@ -141,29 +141,57 @@ export type Beginning =
 /** Reads a body of at most so many bytes whole, or as far as it goes, and leaves a longer one as it was. */
 export async function readBeginning(body: Bytes, bytesMax: number): Promise<Beginning> {
   const source = openReader(body, Infinity);
-  const chunks: Chunk[] = [];
-  let size = 0;
+  const blocks = new Blocks();
+  let free: Chunk = new Uint8Array(CHUNK_BYTES);
   try {
-    while (size <= bytesMax) {
-      const { done, value } = await source.read(new Uint8Array(CHUNK_BYTES));
-      if (done) return { bytes: joinChunks(chunks, size) };
-      chunks.push(value);
-      size += value.byteLength;
+    while (blocks.size <= bytesMax) {
+      const { done, value } = await source.read(free);
+      if (done) return { bytes: blocks.join() };
+      blocks.add(value);
+      // The source has handed the buffer back.
+      if (source.fills) free = new Uint8Array(value.buffer);
     }
   } catch (error) {
-    return { bytes: joinChunks(chunks, size), error };
+    return { bytes: blocks.join(), error };
   }
-  return { rest: joinBody(chunks, source) };
+  return { rest: joinBody(blocks.full(), source) };
 }
 
-function joinChunks(chunks: readonly Chunk[], size: number): Chunk {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
+/** Bytes that come in pieces: what they take is bounded by how many they are, not by the buffers that brought them. */
+class Blocks {
+  readonly #full: Chunk[] = [];
+  #block: Chunk = new Uint8Array(CHUNK_BYTES);
+  #filled = 0;
+  size = 0;
+
+  add(piece: Chunk): void {
+    for (let at = 0; at < piece.byteLength;) {
+      const part = piece.subarray(at, at + CHUNK_BYTES - this.#filled);
+      this.#block.set(part, this.#filled);
+      this.#filled += part.byteLength;
+      at += part.byteLength;
+      if (this.#filled === CHUNK_BYTES) this.#next();
+    }
+    this.size += piece.byteLength;
   }
-  return bytes;
+
+  /** All, in whole buffers. */
+  full(): Chunk[] {
+    if (this.#filled > 0) this.#next();
+    return this.#full;
+  }
+
+  join(): Chunk {
+    const bytes = new Uint8Array(this.size);
+    this.full().forEach((block, index) => bytes.set(block, index * CHUNK_BYTES));
+    return bytes;
+  }
+
+  #next(): void {
+    this.#full.push(this.#block.subarray(0, this.#filled));
+    this.#block = new Uint8Array(CHUNK_BYTES);
+    this.#filled = 0;
+  }
 }
 
 /** What was read of a body, then what follows. */

@@ -1,6 +1,6 @@
 import type { Bytes } from "../../plugins/contract/storage.ts";
 import { assertEquals, assertRejects } from "../../tests/support/assert.ts";
-import { exactBytes, readAll, relayBytes, withTail } from "./bytes.ts";
+import { type Beginning, exactBytes, readAll, readBeginning, relayBytes, withTail } from "./bytes.ts";
 
 function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
@@ -128,4 +128,71 @@ Deno.test("withTail() fills whatever buffers its reader brings, and adds nothing
     pull: (controller) => controller.error(new Error("broken")),
   });
   await assertRejects(() => read(withTail(failing, () => new Uint8Array(1))), Error, "broken");
+});
+
+/** The bytes, then a failure. */
+function breakingOff(text: string): Bytes {
+  let at = 0;
+  return new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      if (at === text.length) throw new Error("it broke off");
+      controller.enqueue(new TextEncoder().encode(text[at++]!));
+    },
+  });
+}
+
+async function told(beginning: Beginning): Promise<readonly unknown[]> {
+  if ("rest" in beginning) return ["rest", await read(beginning.rest, 1_000_000)];
+  return [textOf(beginning.bytes), ...("error" in beginning ? [(beginning.error as Error).message] : [])];
+}
+
+Deno.test("readBeginning() reads what is short whole, and leaves what is longer as it was", async () => {
+  const long = "0123456789".repeat(8_000);
+  for (const size of [1, 7, 40_000, 200_000]) {
+    for (const relayed of [same, (body: Bytes) => body]) {
+      assertEquals(await told(await readBeginning(relayed(pieces("", size)), 5)), [""]);
+      assertEquals(await told(await readBeginning(relayed(pieces("hello", size)), 5)), ["hello"]);
+      assertEquals(await told(await readBeginning(relayed(pieces("hello!", size)), 5)), ["rest", "hello!"]);
+      assertEquals(await told(await readBeginning(relayed(pieces("hello", size)), 0)), ["rest", "hello"]);
+      const longer = () => relayed(pieces(long, Math.max(size, 997)));
+      const [, rest] = await told(await readBeginning(longer(), 70_000));
+      assertEquals(rest === long, true);
+      const [whole] = await told(await readBeginning(longer(), long.length));
+      assertEquals(whole === long, true);
+    }
+  }
+  assertEquals(await told(await readBeginning(chunksOf("", "ab", "", "c"), 3)), ["abc"]);
+  assertEquals(await told(await readBeginning(chunksOf("ab", "", "cd"), 3)), ["rest", "abcd"]);
+});
+
+Deno.test("readBeginning() keeps what had come of a body that breaks off", async () => {
+  for (const text of ["", "a", "hello"]) {
+    assertEquals(await told(await readBeginning(breakingOff(text), 5)), [text, "it broke off"]);
+    assertEquals(await told(await readBeginning(same(breakingOff(text)), 5)), [text, "it broke off"]);
+  }
+  const { rest } = await readBeginning(breakingOff("hello"), 3) as { readonly rest: Bytes };
+  await assertRejects(() => read(rest), /broke off/);
+});
+
+Deno.test("readBeginning() takes memory by the bytes that come, not by the pieces in which they do", async () => {
+  const before = Deno.memoryUsage();
+  let most = 0;
+  let left = 20_000;
+  const body: Bytes = new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      const { external, heapUsed } = Deno.memoryUsage();
+      if (left % 1_000 === 0) most = Math.max(most, external + heapUsed);
+      const request = (controller as ReadableByteStreamController).byobRequest;
+      if (left-- > 0) return request ? request.respond(1) : controller.enqueue(new Uint8Array(1));
+      controller.close();
+      request?.respond(0);
+    },
+  });
+  const beginning = await readBeginning(body, 50_000) as { readonly bytes: Uint8Array };
+  assertEquals(beginning.bytes.byteLength, 20_000);
+  const grown = most - before.external - before.heapUsed;
+  // By the piece it is 640 MB.
+  assertEquals(grown < 100_000_000, true, `${grown} bytes`);
 });

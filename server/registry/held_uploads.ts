@@ -39,8 +39,8 @@ import {
 const HELD_BYTES_MAX = 5 * 1024 * 1024;
 /** Of all bodies that are read at once. */
 const BUDGET_BYTES = 64 * 1024 * 1024;
-/** So long may a client wait with its first bytes. */
-const EMPTY_MS = 24 * 3_600_000;
+/** So long after it began may an upload go on that keeps nothing itself. */
+const YOUNG_MS = 24 * 3_600_000;
 const REMEMBERED_MAX = 2_000;
 /** Shorter than an announcement is sure to be there, and bytes that nobody links to. */
 const FRESH: Telling = { ttlMs: 3_000, ageMaxMs: 15_000 };
@@ -177,9 +177,12 @@ export class HeldUploads implements Uploads {
   ): Promise<ChunkAnswer> {
     const { digest, chunk } = end;
     if (state.is === "held" && !chunk) return await this.#take(name, session, { held: state.held, digest });
+    if (session.held?.digest === digest && !chunk) {
+      return await this.#takeRather(name, session, { held: session.held, digest });
+    }
     const goesOn = chunk?.offset !== undefined && chunk.offset > 0;
     if (state.is === "held") {
-      if (goesOn && chunk.offset !== state.held.size) return refused(session, state.held.size);
+      if (goesOn && chunk.offset !== state.held.size) return this.#refuse(name, session.id, state.held);
       await this.#keep(name, session.id, state.held);
     }
     if (state.is !== "new" || goesOn) return await this.#stored.finish(name, session, end);
@@ -241,6 +244,17 @@ export class HeldUploads implements Uploads {
     throw wrongDigest(digest, held.digest);
   }
 
+  /** The same, though the upload keeps something by itself: another try to send this, which broke off. */
+  async #takeRather(
+    name: RepositoryName,
+    session: UploadSession,
+    taken: { readonly held: Held; readonly digest: Digest },
+  ): Promise<ChunkAnswer> {
+    const answer = await this.#take(name, session, taken);
+    await this.#stored.discard(name, session.id);
+    return answer;
+  }
+
   async #appendHeld(
     name: RepositoryName,
     session: UploadSession,
@@ -248,7 +262,7 @@ export class HeldUploads implements Uploads {
   ): Promise<ChunkAnswer> {
     if (chunk.offset !== undefined && chunk.offset !== held.size) {
       const size = await this.#stored.sizeIfThere(name, session.id);
-      if (size === undefined) return refused(session, held.size);
+      if (size === undefined) return this.#refuse(name, session.id, held);
     }
     await this.#keep(name, session.id, held);
     return await this.#appendStored(name, session.id, chunk);
@@ -301,11 +315,19 @@ export class HeldUploads implements Uploads {
   }
 
   async #answerHeld(name: RepositoryName, id: UploadId, held: Held): Promise<ChunkAnswer> {
-    const { size, digest } = held;
-    const seal = this.#seals.seal(...heldText(name, id, held));
-    const session = { id, held: { size, digest, seal } };
+    const session = this.#sessionOf(name, id, held);
     await this.#remember(session, held);
-    return { accepted: true, size, session };
+    return { accepted: true, size: held.size, session };
+  }
+
+  /** Refuses a chunk that does not begin where what is held ends: a client that did not hear of that, perhaps. */
+  #refuse(name: RepositoryName, id: UploadId, held: Held): ChunkAnswer {
+    return { accepted: false, size: held.size, session: this.#sessionOf(name, id, held) };
+  }
+
+  #sessionOf(name: RepositoryName, id: UploadId, held: Held): UploadSession {
+    const { size, digest } = held;
+    return { id, held: { size, digest, seal: this.#seals.seal(...heldText(name, id, held)) } };
   }
 
   /** What has become of an upload: as its URL says, or what was remembered for a client that has not followed it. */
@@ -319,6 +341,7 @@ export class HeldUploads implements Uploads {
     if (session.isStored || told?.isStored || known === "stored") return { is: "stored" };
     const held = session.held ?? told?.held ?? known;
     if (held === undefined) return { is: "new" };
+    requireYoung(session);
     const isHere = typeof known === "object" && known.digest === held.digest;
     return { is: "held", held: isHere ? known : held };
   }
@@ -378,12 +401,8 @@ function heldText(name: RepositoryName, id: UploadId, { size, digest }: HeldByte
   return ["held", name, id, String(size), digest];
 }
 
-function refused(session: UploadSession, size: number): ChunkAnswer {
-  return { accepted: false, size, session };
-}
-
-/** An upload for which nothing has come yet has not expired. */
+/** An upload that keeps nothing has not expired. */
 function requireYoung({ id }: UploadSession): number {
-  if (Math.abs(Date.now() - uploadTime(id)) > EMPTY_MS) throw unknownUpload();
+  if (Math.abs(Date.now() - uploadTime(id)) > YOUNG_MS) throw unknownUpload();
   return 0;
 }

@@ -21,8 +21,8 @@ export interface StoredManifest {
 /** A manifest that is to be stored, in facts and bytes. */
 export type NewManifest = Pick<StoredManifest, "digest" | "mediaType" | "subject" | "bytes" | "tags">;
 
-/** A manifest that somebody wants to remove: what it is told from others by, the same condemned later among them. */
-export interface CondemnedManifest {
+/** A manifest as it is: what it is told from others by, the same pushed anew, or condemned later, among them. */
+export interface FoundManifest {
   readonly manifest: StoredManifest;
   readonly etag: string;
 }
@@ -64,6 +64,11 @@ export class ManifestObjects {
 
   async get(name: RepositoryName, digest: Digest): Promise<StoredManifest | undefined> {
     return (await this.#read(name, digest))?.manifest;
+  }
+
+  /** The same, as it is now. */
+  async find(name: RepositoryName, digest: Digest): Promise<FoundManifest | undefined> {
+    return await this.#read(name, digest);
   }
 
   /**
@@ -124,7 +129,7 @@ export class ManifestObjects {
     name: RepositoryName,
     digest: Digest,
     { push }: { readonly push?: string } = {},
-  ): Promise<CondemnedManifest | undefined> {
+  ): Promise<FoundManifest | undefined> {
     for (;;) {
       const read = await this.#read(name, digest);
       if (!read) return undefined;
@@ -135,7 +140,7 @@ export class ManifestObjects {
   }
 
   /** Takes it back that the manifest is condemned, where it still is as it was: another's doing is not undone. */
-  async pardon(name: RepositoryName, { manifest, etag }: CondemnedManifest): Promise<void> {
+  async pardon(name: RepositoryName, { manifest, etag }: FoundManifest): Promise<void> {
     const read = await this.#read(name, manifest.digest);
     if (read?.etag === etag) await this.#replace(name, read, {});
   }

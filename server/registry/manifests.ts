@@ -157,7 +157,7 @@ export class Manifests {
       try {
         const arePushed = await mapParallel(
           condemned,
-          ({ manifest }) => this.#unfinished.mayHave(name, manifest),
+          ({ manifest }) => this.#unfinished.mayAnswer(name, manifest),
         );
         const needed = await findNeeded();
         const unneeded = condemned.filter(({ manifest }, index) =>
@@ -176,10 +176,14 @@ export class Manifests {
 
   /** Deletes a manifest, unless a push may be about to set a tag to it. */
   async #deleteFinished(name: RepositoryName, digest: Digest, doer: Doer): Promise<boolean | "unfinished"> {
-    const stored = await this.get(name, { digest });
-    if (!stored) return false;
-    if (await this.#unfinished.mayHave(name, stored)) return "unfinished";
-    return await this.#deletions.run(name, stored, doer);
+    for (;;) {
+      const found = await this.#objects.find(name, digest);
+      if (!found) return false;
+      const { manifest, etag } = found;
+      if (await this.#unfinished.mayHave(name, manifest)) return "unfinished";
+      // Of one that was deleted by another and pushed anew meanwhile nothing was looked at.
+      if (await this.#deletions.run(name, manifest, { ...doer, etag })) return true;
+    }
   }
 
   /** DENIED where an immutable tag points to the manifest, or to an index that lists it, at whatever depth. */

@@ -36,7 +36,7 @@ export class Seals {
 
   /** Whether a seal is that of the text. */
   isSeal(seal: string, ...parts: readonly string[]): boolean {
-    return seal.length === SEAL_DIGITS &&
-      timingSafeEqual(Buffer.from(seal), Buffer.from(this.seal(...parts)));
+    const given = Buffer.from(seal);
+    return given.byteLength === SEAL_DIGITS && timingSafeEqual(given, Buffer.from(this.seal(...parts)));
   }
 }

@@ -54,10 +54,18 @@ export class TagHistory {
     this.#storage = storage;
   }
 
-  /** Notes that the tag is about to be changed, and now and then forgets what is too old. */
-  async add(name: RepositoryName, tag: Tag, change: TagChange): Promise<void> {
+  /**
+   * Notes that the tag is about to be changed, and now and then forgets what is too old. `firstUs`: when the tag was created, perhaps
+   * by a clock that is ahead of this one.
+   */
+  async add(
+    name: RepositoryName,
+    tag: Tag,
+    { firstUs = 0, ...change }: TagChange & { readonly firstUs?: number | undefined },
+  ): Promise<void> {
+    const timeUs = Math.max(this.now(), firstUs + 1);
     await Promise.all([
-      this.#put(name, tag, { ...change, timeUs: this.now(), id: crypto.randomUUID().slice(0, 8) }),
+      this.#put(name, tag, { ...change, timeUs, id: crypto.randomUUID().slice(0, 8) }),
       Math.random() < 1 / TRIM_EVERY ? this.#trim(name, tag) : undefined,
     ]);
   }

@@ -129,18 +129,32 @@ export class Tags {
     tag: Tag,
     { digest, by, isNew }: Doer & { readonly digest: Digest; readonly isNew: boolean },
   ): Promise<void> {
-    const doer = by !== undefined && { by };
-    const isImmutable = this.#rules.isImmutable(name, tag);
-    if (isNew && await this.#putFirst(name, tag, { digest, ...doer })) return;
-    const found = await this.#read(name, tag);
-    if (!found && await this.#putFirst(name, tag, { digest, ...doer })) return;
-    if (isImmutable) return await this.requireMovable(name, tag, digest);
-    if (found?.digest === digest) {
-      return void await this.#storage.put(tagKey(name, tag), encodeTag({ digest, ...firstOf(found) }));
+    const line = { digest, ...(by !== undefined && { by }) };
+    let found = isNew ? undefined : await this.#read(name, tag);
+    // Who finds it gone, and there when they create it, looks again.
+    while (!found) {
+      if (await this.#putFirst(name, tag, line)) return;
+      found = await this.#read(name, tag);
     }
-    await this.#noteFirst(name, tag, found);
-    await this.#history.add(name, tag, { digest, isDeleted: false, ...doer });
-    await this.#storage.put(tagKey(name, tag), encodeTag({ digest }));
+    await this.#putAgain(name, tag, { found, line });
+  }
+
+  /** Points a tag that is there to the manifest. */
+  async #putAgain(
+    name: RepositoryName,
+    tag: Tag,
+    { found, line }: { readonly found: TagFacts; readonly line: TagLine },
+  ): Promise<void> {
+    const { digest } = line;
+    if (this.#rules.isImmutable(name, tag)) {
+      if (found.digest !== digest) throw immutableTag(tag, "move");
+    } else if (found.digest === digest) {
+      await this.#storage.put(tagKey(name, tag), encodeTag({ digest, ...firstOf(found) }));
+    } else {
+      await this.#noteFirst(name, tag, found);
+      await this.#history.add(name, tag, { ...line, firstUs: found.firstUs, isDeleted: false });
+      await this.#storage.put(tagKey(name, tag), encodeTag({ digest }));
+    }
   }
 
   /** Creates the tag. It says by itself who did, and when: its history begins with the next change. Answers whether it was not there. */
@@ -151,9 +165,8 @@ export class Tags {
   }
 
   /** Notes how the tag came to be, where it says that itself, before it no longer does. */
-  async #noteFirst(name: RepositoryName, tag: Tag, found: TagFacts | undefined): Promise<void> {
-    if (found?.firstUs === undefined) return;
-    const { digest, firstUs, by } = found;
+  async #noteFirst(name: RepositoryName, tag: Tag, { digest, firstUs, by }: TagFacts): Promise<void> {
+    if (firstUs === undefined) return;
     await this.#history.addFirst(name, tag, { digest, ...(by !== undefined && { by }), timeUs: firstUs });
   }
 
@@ -253,7 +266,8 @@ export class Tags {
     { found, ...doer }: Doer & { readonly found: TagFacts },
   ): Promise<void> {
     await this.#noteFirst(name, tag, found);
-    await this.#history.add(name, tag, { digest: found.digest, ...doer, isDeleted: true });
+    const { digest, firstUs } = found;
+    await this.#history.add(name, tag, { digest, firstUs, ...doer, isDeleted: true });
   }
 
   /** The tags that pointed to the manifest, or may, some at a time: those that it was stored for first. */

@@ -38,6 +38,11 @@ export class UnfinishedPushes {
     return this.#leftMs(stored) > 0 && !await this.#isTagged(name, stored);
   }
 
+  /** The same, or whether a push that sets no tag may be about to answer that the manifest is there. */
+  async mayAnswer(name: RepositoryName, stored: StoredManifest): Promise<boolean> {
+    return this.#leftMs(stored) > 0 && (stored.tags.length === 0 || !await this.#isTagged(name, stored));
+  }
+
   /** Waits until no push of the manifest, if it is there, is about to set a tag. */
   async end(name: RepositoryName, digest: Digest): Promise<void> {
     for (;;) {
@@ -47,13 +52,14 @@ export class UnfinishedPushes {
     }
   }
 
-  async #isTagged(name: RepositoryName, { digest, tags }: StoredManifest): Promise<boolean> {
-    const found = await mapParallel(tags, (tag) => this.#tags.get(name, tag));
-    return found.every((pointed) => pointed === digest);
+  /** Tags that are older than the manifest point to one that was there before: a deletion of that is not at its end, or never will be. */
+  async #isTagged(name: RepositoryName, { digest, tags, modifiedAtMs }: StoredManifest): Promise<boolean> {
+    const found = await mapParallel(tags, (tag) => this.#tags.stat(name, tag));
+    return found.every((tag) => tag?.digest === digest && tag.setAtMs >= modifiedAtMs);
   }
 
-  #leftMs({ modifiedAtMs, tags }: StoredManifest): number {
-    if (!this.#shared || tags.length === 0) return 0;
+  #leftMs({ modifiedAtMs }: StoredManifest): number {
+    if (!this.#shared) return 0;
     return Math.min(modifiedAtMs + PUSH_MS + MARGIN_MS - Date.now(), PUSH_MS + MARGIN_MS);
   }
 }
