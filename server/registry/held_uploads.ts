@@ -3,15 +3,11 @@ import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import {
-  createTimedUploadId,
   formatUploadSession,
   type HeldBytes,
-  readUploadSession,
   type UploadId,
-  uploadMark,
   type UploadSession,
   uploadTime,
-  uploadUuid,
 } from "../oci/upload.ts";
 import type { Announcement, Blobs } from "./blobs.ts";
 import { ByteBudget } from "./byte_budget.ts";
@@ -25,6 +21,7 @@ import type { StoredUploads } from "./stored_uploads.ts";
 import type { Telling, ToldFacts } from "./told_facts.ts";
 import { setYoungest } from "./upload_hashes.ts";
 import type { OpenUpload, UploadFilter } from "./upload_list.ts";
+import { UploadSessions } from "./upload_sessions.ts";
 import {
   type Chunk,
   type ChunkAnswer,
@@ -66,7 +63,7 @@ export class HeldUploads implements Uploads {
   readonly #stored: StoredUploads;
   readonly #blobs: Blobs;
   readonly #facts: FactsCache;
-  readonly #seals: Seals;
+  readonly #sessions: UploadSessions;
   readonly #told: ToldFacts;
   readonly #mutex = new KeyedMutex();
   readonly #budget = new ByteBudget(BUDGET_BYTES);
@@ -85,7 +82,7 @@ export class HeldUploads implements Uploads {
     this.#stored = stored;
     this.#blobs = blobs;
     this.#facts = facts;
-    this.#seals = seals;
+    this.#sessions = new UploadSessions(seals);
     this.#told = told;
   }
 
@@ -93,15 +90,13 @@ export class HeldUploads implements Uploads {
     name: RepositoryName,
     { algorithm = "sha256", owner = "" }: UploadStart = {},
   ): Promise<UploadSession> {
-    const id = createTimedUploadId((uuid) => this.#seals.seal("upload", name, uuid, owner));
-    this.#stored.foresee(id, algorithm);
-    return Promise.resolve({ id });
+    const session = this.#sessions.create(name, owner);
+    this.#stored.foresee(session.id, algorithm);
+    return Promise.resolve(session);
   }
 
   requireOwner(name: RepositoryName, session: UploadSession, owner: string): void {
-    const { id } = session;
-    const isOwn = this.#seals.isSeal(uploadMark(id), "upload", name, uploadUuid(id), owner);
-    if (!isOwn || !this.#isSealed(name, session)) throw unknownUpload();
+    if (!this.#sessions.isOwn(name, session, owner)) throw unknownUpload();
   }
 
   async size(name: RepositoryName, session: UploadSession): Promise<number> {
@@ -315,19 +310,14 @@ export class HeldUploads implements Uploads {
   }
 
   async #answerHeld(name: RepositoryName, id: UploadId, held: Held): Promise<ChunkAnswer> {
-    const session = this.#sessionOf(name, id, held);
+    const session = this.#sessions.hold(name, id, held);
     await this.#remember(session, held);
     return { accepted: true, size: held.size, session };
   }
 
   /** Refuses a chunk that does not begin where what is held ends: a client that did not hear of that, perhaps. */
   #refuse(name: RepositoryName, id: UploadId, held: Held): ChunkAnswer {
-    return { accepted: false, size: held.size, session: this.#sessionOf(name, id, held) };
-  }
-
-  #sessionOf(name: RepositoryName, id: UploadId, held: Held): UploadSession {
-    const { size, digest } = held;
-    return { id, held: { size, digest, seal: this.#seals.seal(...heldText(name, id, held)) } };
+    return { accepted: false, size: held.size, session: this.#sessions.hold(name, id, held) };
   }
 
   /** What has become of an upload: as its URL says, or what was remembered for a client that has not followed it. */
@@ -336,7 +326,7 @@ export class HeldUploads implements Uploads {
     const fate = await this.#facts.upload(id);
     const outcome = this.#stored.endOf(id) ?? fate?.outcome;
     if (outcome !== undefined) return { is: "ended", outcome };
-    const told = fate?.session === undefined ? undefined : this.#readSession(name, id, fate.session);
+    const told = fate?.session === undefined ? undefined : this.#sessions.read(name, id, fate.session);
     const known = this.#known.get(id);
     if (session.isStored || told?.isStored || known === "stored") return { is: "stored" };
     const held = session.held ?? told?.held ?? known;
@@ -344,16 +334,6 @@ export class HeldUploads implements Uploads {
     requireYoung(session);
     const isHere = typeof known === "object" && known.digest === held.digest;
     return { is: "held", held: isHere ? known : held };
-  }
-
-  /** What a cache says of an upload is believed under its seal only. */
-  #readSession(name: RepositoryName, id: UploadId, text: string): UploadSession | undefined {
-    const session = readUploadSession(text);
-    return session?.id === id && this.#isSealed(name, session) ? session : undefined;
-  }
-
-  #isSealed(name: RepositoryName, { id, held }: UploadSession): boolean {
-    return held === undefined || this.#seals.isSeal(held.seal, ...heldText(name, id, held));
   }
 
   /** When another replica has announced and stored what is held, at the earliest, if that was a moment ago. */
@@ -395,10 +375,6 @@ export class HeldUploads implements Uploads {
     this.#known.delete(id);
     await this.#stored.end(id, outcome);
   }
-}
-
-function heldText(name: RepositoryName, id: UploadId, { size, digest }: HeldBytes): string[] {
-  return ["held", name, id, String(size), digest];
 }
 
 /** An upload that keeps nothing has not expired. */
