@@ -1,4 +1,4 @@
-import type { Storage } from "../../plugins/contract/storage.ts";
+import type { ObjectFacts, Storage } from "../../plugins/contract/storage.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import type { Listed, Page } from "../oci/page.ts";
 import type { Tag } from "../oci/reference.ts";
@@ -10,26 +10,32 @@ import { isStamp, STAMP_HOLDS_MS } from "./tag_stamps.ts";
 const ASKED_LATELY_MS = 60_000;
 /** For how long a page is believed, whatever the stamp says: who has died may have changed the list without one. */
 const KEPT_MS = 60_000;
-/** Stores tell times in whole seconds, and whose clock is ahead of the store's by 2 s does not learn of it. */
-const CLOCKS_MS = 5_000;
-/** How old a stamp is to be before a list. */
-const SETTLED_MS = STAMP_HOLDS_MS + CLOCKS_MS;
+/** How far two answers may differ about the time of one put: our clock is held to the store's between them. */
+const SAME_TIME_MS = 5_000;
+/** How long a stamp is to be there before a list: clocks run at somewhat different rates. */
+const SETTLED_MS = 2 * STAMP_HOLDS_MS;
 /** The longest tag (distribution-spec, "Pulling manifests"): whoever pages from a longer text is not to fill the memory with it. */
 const LAST_MAX = 128;
 const BYTES_MAX = 16 * 1024 * 1024;
 /** What a page is counted for besides its text. */
 const ENTRY_BYTES = 512;
-const WAITS_MAX = 10_000;
+const STAMPS_MAX = 10_000;
 
-/** A stamp, as it was seen. */
-interface SeenStamp {
+/** A stamp, as the store tells of it. */
+interface Stamp {
   readonly etag: string;
   readonly modifiedAtMs: number;
 }
 
+/** Which stamp a repository had, or that it had none, by a clock that only runs on. */
+interface SeenStamp {
+  readonly stamp: Stamp | undefined;
+  readonly seenAtMs: number;
+}
+
 /** A page that was read after its stamp had settled. */
 interface ReadPage {
-  readonly stamp: SeenStamp;
+  readonly stamp: Stamp;
   readonly readAt: Moment;
   /** One text, so that it holds neither the keys nor the answer that its tags were cut from. */
   readonly tags: string;
@@ -45,11 +51,11 @@ interface Asked {
  * Pages of tags in memory, over a store that is another machine: a page that is asked for again and again costs a look at the
  * repository's stamp (`TagStamps`) instead of a list, for which a store may look at each of its tags.
  *
- * **Why a page is right.** It is read after the stamp was seen to be `SETTLED_MS` old, and answered while the store has that same
- * stamp. No stamp was put in between, so a change that is acknowledged now, and whose stamp came last before it, has that one or an earlier one: it landed
- * within `STAMP_HOLDS_MS` after that, thus before the page was read. A change that took longer was stamped again before it was
- * acknowledged. What nobody has acknowledged may be missing, for `KEPT_MS` at most; so whoever removes anything because of what
- * is in a list asks the store.
+ * **Why a page is right.** It is read once the same stamp has been seen twice, `SETTLED_MS` apart, and answered while the store has that
+ * one. From the first of these looks on no other was put. So a change that is acknowledged now, and stamped before it was made, was
+ * stamped before that first look, and landed within `STAMP_HOLDS_MS` after it: before the page was read. A change that took longer was stamped
+ * again before it was acknowledged. No clock but this process's own has a say. What nobody has acknowledged may be missing, for
+ * `KEPT_MS` at most; so whoever removes anything because of what is in a list asks the store.
  *
  * A stamp is told from others by its etag, and by its time: a put that was lost on the way, and is carried out much later, brings an old
  * one back.
@@ -59,8 +65,8 @@ export class TagPages {
   readonly #bytesMax: number;
   /** By repository and page; the one that was asked for longest ago is the first. */
   readonly #asked = new Map<string, Asked>();
-  /** Before what time no stamp of the repository can have settled. */
-  readonly #waits = new Map<RepositoryName, { readonly since: Moment; readonly ms: number }>();
+  /** Since when which stamp is there; of the repository that was looked at longest ago first. */
+  readonly #seen = new Map<RepositoryName, SeenStamp>();
   #bytes = 0;
 
   /** `bytesMax`: how much is remembered, as Latin-1. */
@@ -85,7 +91,7 @@ export class TagPages {
       return await read();
     }
     const stamp = await this.#settledStamp(name);
-    if (stamp && asked.page && isGood(asked.page, stamp)) {
+    if (stamp && asked.page && isSame(asked.page.stamp, stamp) && elapsedMs(asked.page.readAt) < KEPT_MS) {
       this.#keep(key, { askedAt, page: asked.page });
       return listedOf(asked.page);
     }
@@ -95,29 +101,24 @@ export class TagPages {
     return listed;
   }
 
+  /** Whether no stamp of the repository can have settled, so that there is no use in a look. */
   #mustWait(name: RepositoryName): boolean {
-    const wait = this.#waits.get(name);
-    if (wait && elapsedMs(wait.since) < wait.ms) return true;
-    this.#waits.delete(name);
-    return false;
+    const seen = this.#seen.get(name);
+    return seen !== undefined && performance.now() - seen.seenAtMs < SETTLED_MS;
   }
 
   /** The repository's stamp, where a list that begins now has all changes that it stands for. */
-  async #settledStamp(name: RepositoryName): Promise<SeenStamp | undefined> {
-    const since = moment();
-    const facts = await this.#storage.stat(catalogKey(name));
-    // A store that knows no time says 0.
-    const isTold = facts?.etag !== undefined && facts.modifiedAtMs > 0 && isStamp(facts);
-    const ageMs = isTold ? Date.now() - facts.modifiedAtMs : 0;
-    if (isTold && ageMs >= SETTLED_MS) return { etag: facts.etag!, modifiedAtMs: facts.modifiedAtMs };
-    this.#wait(name, { since, ms: SETTLED_MS - Math.max(ageMs, 0) });
+  async #settledStamp(name: RepositoryName): Promise<Stamp | undefined> {
+    const askedAtMs = performance.now();
+    const stamp = stampOf(await this.#storage.stat(catalogKey(name)));
+    const seen = this.#seen.get(name);
+    if (stamp && seen?.stamp && isSame(seen.stamp, stamp)) {
+      return askedAtMs - seen.seenAtMs >= SETTLED_MS ? stamp : undefined;
+    }
+    this.#seen.delete(name);
+    this.#seen.set(name, { stamp, seenAtMs: performance.now() });
+    if (this.#seen.size > STAMPS_MAX) this.#seen.delete(this.#seen.keys().next().value!);
     return undefined;
-  }
-
-  #wait(name: RepositoryName, wait: { readonly since: Moment; readonly ms: number }): void {
-    this.#waits.delete(name);
-    this.#waits.set(name, wait);
-    if (this.#waits.size > WAITS_MAX) this.#waits.delete(this.#waits.keys().next().value!);
   }
 
   #keep(key: string, asked: Asked): void {
@@ -142,9 +143,13 @@ function costOf(key: string, { page }: Asked): number {
   return ENTRY_BYTES + key.length + (page?.tags.length ?? 0);
 }
 
-function isGood({ stamp, readAt }: ReadPage, now: SeenStamp): boolean {
-  const isSame = stamp.etag === now.etag && Math.abs(stamp.modifiedAtMs - now.modifiedAtMs) < CLOCKS_MS;
-  return isSame && elapsedMs(readAt) < KEPT_MS;
+function stampOf(facts: ObjectFacts | undefined): Stamp | undefined {
+  if (facts?.etag === undefined || !isStamp(facts)) return undefined;
+  return { etag: facts.etag, modifiedAtMs: facts.modifiedAtMs };
+}
+
+function isSame(one: Stamp, other: Stamp): boolean {
+  return one.etag === other.etag && Math.abs(one.modifiedAtMs - other.modifiedAtMs) < SAME_TIME_MS;
 }
 
 function pageOf(
