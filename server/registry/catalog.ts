@@ -8,6 +8,7 @@ import { listPage } from "./list_page.ts";
 import { mapParallel } from "./parallel.ts";
 import { moment, RecentlySeen } from "./recently_seen.ts";
 import type { Removals } from "./removals.ts";
+import type { TagStamps } from "./tag_stamps.ts";
 import type { Tags } from "./tags.ts";
 
 /** Whether a repository may stand in a list for whoever asks. */
@@ -15,20 +16,23 @@ export type Sees = (name: RepositoryName) => Promise<boolean>;
 
 const SCAN_PAGE = 1_000;
 
-const NOTHING = new Uint8Array(0);
-
-/** The repositories there are: each from its first manifest on. */
+/**
+ * The repositories there are: each from its first manifest on. An entry is empty, or where the store is shared a stamp (`TagStamps`), unless it is
+ * condemned.
+ */
 export class Catalog {
   readonly #storage: Storage;
   readonly #tags: Tags;
+  readonly #stamps: TagStamps;
   readonly #removals: Removals;
   readonly #shared: boolean;
   readonly #seen = new RecentlySeen();
 
   constructor(
     storage: Storage,
-    { tags, removals, shared }: {
+    { tags, stamps, removals, shared }: {
       readonly tags: Tags;
+      readonly stamps: TagStamps;
       readonly removals: Removals;
       /** As in `StorageFeatures`: a look costs as much there as a change. */
       readonly shared: boolean;
@@ -36,6 +40,7 @@ export class Catalog {
   ) {
     this.#storage = storage;
     this.#tags = tags;
+    this.#stamps = stamps;
     this.#removals = removals;
     this.#shared = shared;
   }
@@ -53,7 +58,7 @@ export class Catalog {
   /** Makes the repository exist. */
   async add(name: RepositoryName): Promise<void> {
     const askedAt = moment();
-    await this.#put(catalogKey(name));
+    await this.#put(name);
     this.#seen.add(askedAt, name);
   }
 
@@ -74,7 +79,7 @@ export class Catalog {
     if (!await isNeeded()) {
       return await unlessConflict(this.#storage.delete(key, { ifMatch: condemned.etag })) ?? false;
     }
-    await unlessConflict(this.#storage.put(key, NOTHING, { ifMatch: condemned.etag }));
+    await unlessConflict(this.#storage.put(key, this.#stamps.newEntry(), { ifMatch: condemned.etag }));
     return false;
   }
 
@@ -92,14 +97,15 @@ export class Catalog {
   }
 
   /** Makes the entry one that is not condemned. */
-  async #put(key: string): Promise<void> {
-    if (this.#shared) return void await this.#storage.put(key, NOTHING);
+  async #put(name: RepositoryName): Promise<void> {
+    if (this.#shared) return await this.#stamps.put(name);
+    const key = catalogKey(name);
     for (;;) {
       const facts = await this.#storage.stat(key);
       if (facts?.size === 0) return;
       const value = facts && await this.#storage.get(key);
-      if (!value) return void await this.#storage.put(key, NOTHING);
-      await unlessConflict(this.#storage.put(key, NOTHING, { ifMatch: value.etag }));
+      if (!value) return await this.#stamps.put(name);
+      await unlessConflict(this.#storage.put(key, this.#stamps.newEntry(), { ifMatch: value.etag }));
     }
   }
 

@@ -4,7 +4,7 @@
  * ```text
  * blobs/<algorithm>/<2 hex>/<hex>                               the bytes of a blob, shared by all
  * links/<algorithm>/<2 hex>/<hex>/<name>!                       the repository <name> has this blob; see `links.ts`
- * catalog/<name>!                                               the repository exists; see `catalog.ts`
+ * catalog/<name>!                                               the repository exists; see `catalog.ts`, and `tag_stamps.ts` for what it says
  * repositories/<name>/_manifests/<algorithm>/<hex>              the repository has this manifest; see `manifests.ts`
  * repositories/<name>/_tags/<tag>                               … this tag; see `tags.ts`
  * repositories/<name>/_tagged/<algorithm>/<hex>/<tag>           the tag points, or pointed, to this manifest

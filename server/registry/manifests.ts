@@ -18,6 +18,7 @@ import { moment } from "./recently_seen.ts";
 import { References } from "./references.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
 import type { Removals } from "./removals.ts";
+import type { TagStamps } from "./tag_stamps.ts";
 import type { Doer, Tags } from "./tags.ts";
 import { UnfinishedPushes } from "./unfinished_pushes.ts";
 
@@ -52,6 +53,7 @@ const ATTEMPTS_MAX = 20;
 export class Manifests {
   readonly #storage: Storage;
   readonly #tags: Tags;
+  readonly #stamps: TagStamps;
   readonly #referrers: Referrers;
   readonly #catalog: Catalog;
   readonly #objects: ManifestObjects;
@@ -65,6 +67,7 @@ export class Manifests {
     parts: {
       readonly blobs: Blobs;
       readonly tags: Tags;
+      readonly stamps: TagStamps;
       readonly referrers: Referrers;
       readonly catalog: Catalog;
       readonly due: Due;
@@ -76,6 +79,7 @@ export class Manifests {
   ) {
     this.#storage = storage;
     this.#tags = parts.tags;
+    this.#stamps = parts.stamps;
     this.#referrers = parts.referrers;
     this.#catalog = parts.catalog;
     this.#changes = parts.changes;
@@ -246,7 +250,7 @@ export class Manifests {
     const { id, digest, push: { by, tags } } = newPush;
     await this.#prepare(name, newPush);
     const begunAt = moment();
-    const { isNew, isQuiet } = await this.#store(name, newPush);
+    const { isNew, isQuiet } = await this.#storeStamped(name, newPush);
     // Who may still be refused moves no tag.
     if (!isNew && !await this.#isAccepted(name, newPush)) return false;
     const change = { digest, isNew, ...(by !== undefined && { by }) };
@@ -258,6 +262,7 @@ export class Manifests {
       : await this.#objects.accept(name, id, { ...toKeep(newPush), requireWhole });
     // Who takes the repository out of the catalog looks for manifests first. One that was there before may have come back after that.
     await (isNew && isQuiet ? this.#catalog.addLately(name) : this.#catalog.add(name));
+    if (tags.length > 0) await this.#stamps.endSetting(name);
     if (acceptance === "its own") return true;
     // Whoever made it anew meanwhile has not announced these tags.
     if (acceptance === "another's") return !isNew;
@@ -294,6 +299,16 @@ export class Manifests {
       subject &&
       this.#referrers.add(name, subject, describeReferrer(manifest, digest, push.bytes.byteLength)),
     ]);
+  }
+
+  async #storeStamped(name: RepositoryName, newPush: NewPush): Promise<StoreOutcome> {
+    const [stored, stamped] = await Promise.allSettled([
+      this.#store(name, newPush),
+      newPush.push.tags.length > 0 ? this.#stamps.beginSetting(name) : undefined,
+    ]);
+    if (stored.status === "rejected") throw stored.reason;
+    if (stamped.status === "rejected") throw stamped.reason;
+    return stored.value;
   }
 
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */

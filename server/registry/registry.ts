@@ -19,6 +19,8 @@ import { SharedMutex } from "./mutex.ts";
 import { Referrers } from "./referrers.ts";
 import { Removals } from "./removals.ts";
 import { Repositories } from "./repositories.ts";
+import { TagPages } from "./tag_pages.ts";
+import { TagStamps } from "./tag_stamps.ts";
 import { type RepositoryRules, requireDeletes, Tags } from "./tags.ts";
 import { Seals } from "./seals.ts";
 import { StoredUploads } from "./stored_uploads.ts";
@@ -77,14 +79,17 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const blobs = new Blobs(storage, { links, due, asides, facts, told, removals, shared, hot });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;
-  const tags = new Tags(storage, { changes, rules });
-  const catalog = new Catalog(storage, { tags, removals, shared });
+  const stamps = new TagStamps(storage, { shared });
+  const pages = shared ? new TagPages(storage) : undefined;
+  const tags = new Tags(storage, { changes, rules, stamps, pages });
+  const catalog = new Catalog(storage, { tags, stamps, removals, shared });
   const stored = new StoredUploads(storage, blobs, { openMax: options.openUploadsMax, notes, facts, shared });
   const uploads = seals ? new HeldUploads(stored, { blobs, facts, seals, told }) : stored;
   const referrers = new Referrers(storage, (name, tag) => readIndex(manifests, name, tag));
   const manifests: Manifests = new Manifests(storage, {
     blobs,
     tags,
+    stamps,
     referrers,
     catalog,
     due,

@@ -274,7 +274,7 @@ export class Repositories {
     let last: Tag | undefined;
     for (;;) {
       const page = { limit: PAGE, ...(last !== undefined && { last }) };
-      const { entries, more } = await this.#parts.tags.list(name, page);
+      const { entries, more } = await this.#parts.tags.listStored(name, page);
       yield* entries;
       if (!more) return;
       last = entries.at(-1);

@@ -58,7 +58,7 @@ async function readTags(
   const found: (readonly [Tag, TagFacts])[] = [];
   let last: Tag | undefined;
   for (;;) {
-    const page = await tags.list(name, { limit: TAGS_PAGE, ...(last !== undefined && { last }) });
+    const page = await tags.listStored(name, { limit: TAGS_PAGE, ...(last !== undefined && { last }) });
     const facts = await mapParallel(page.entries, (tag) => tags.stat(name, tag));
     for (const [index, tag] of page.entries.entries()) {
       if (facts[index]) found.push([tag, facts[index]]);

@@ -12,6 +12,8 @@ import type { SharedMutex } from "./mutex.ts";
 import { mapParallel } from "./parallel.ts";
 import { type PastTagChange, TagHistory } from "./tag_history.ts";
 import { decodeTag, encodeTag, type TagLine } from "./tag_line.ts";
+import type { TagPages } from "./tag_pages.ts";
+import type { TagStamps } from "./tag_stamps.ts";
 
 /** A tag as it was set. */
 export interface TagFacts extends TagLine {
@@ -39,6 +41,15 @@ export interface RepositoryRules {
   allowsDelete(name: RepositoryName): boolean;
 }
 
+/** What `Tags` is made of. */
+export interface TagsParts {
+  readonly changes: SharedMutex;
+  readonly rules: RepositoryRules;
+  readonly stamps: TagStamps;
+  /** Absent: no page is remembered. */
+  readonly pages?: TagPages | undefined;
+}
+
 /**
  * The tags of repositories: each is an object of its own that holds the digest it points to, marked each time it is set,
  * so that what was read of a tag can be removed if nobody has set it since.
@@ -47,16 +58,17 @@ export class Tags {
   readonly #storage: Storage;
   readonly #changes: SharedMutex;
   readonly #rules: RepositoryRules;
+  readonly #stamps: TagStamps;
+  readonly #pages: TagPages | undefined;
   readonly #history: TagHistory;
   readonly #objects: ManifestObjects;
 
-  constructor(
-    storage: Storage,
-    { changes, rules }: { readonly changes: SharedMutex; readonly rules: RepositoryRules },
-  ) {
+  constructor(storage: Storage, { changes, rules, stamps, pages }: TagsParts) {
     this.#storage = storage;
     this.#changes = changes;
     this.#rules = rules;
+    this.#stamps = stamps;
+    this.#pages = pages;
     this.#history = new TagHistory(storage);
     this.#objects = new ManifestObjects(storage);
   }
@@ -121,8 +133,8 @@ export class Tags {
   }
 
   /**
-   * Points the tag to a manifest that is there and was announced. Of two that set an immutable tag one is DENIED. `isNew`: whether
-   * the tag is likely not to be there, which saves a look.
+   * Points the tag to a manifest that is there and was announced, between `TagStamps.beginSetting` and `endSetting`. Of two that set an
+   * immutable tag one is DENIED. `isNew`: whether the tag is likely not to be there, which saves a look.
    */
   async put(
     name: RepositoryName,
@@ -193,8 +205,9 @@ export class Tags {
       const found = await this.#read(name, tag);
       if (!found) return false;
       if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
-      await this.#noteDeletion(name, tag, { found, ...doer });
+      await this.#beginRemoving(name, tag, { found, ...doer });
       await this.#storage.delete(tagKey(name, tag));
+      await this.#stamps.endRemoving(name);
       await this.#storage.delete(taggedKey(name, found.digest, tag));
       return true;
     });
@@ -205,9 +218,8 @@ export class Tags {
     requireDeletes(this.#rules, name);
     return this.#changes.alone(name, async () => {
       if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
-      await this.#noteDeletion(name, tag, { found });
-      const deleted = this.#storage.delete(tagKey(name, tag), { ifMatch: found.etag });
-      return await unlessConflict(deleted) ?? false;
+      await this.#beginRemoving(name, tag, { found });
+      return await this.#removeFound(name, tag, found);
     });
   }
 
@@ -233,8 +245,14 @@ export class Tags {
     }
   }
 
-  /** The repository's tags, in byte order. */
+  /** The repository's tags, in byte order; where the store is shared, perhaps from memory. */
   async list(name: RepositoryName, page: Page): Promise<Listed<Tag>> {
+    const read = () => this.listStored(name, page);
+    return await (this.#pages && page.limit > 0 ? this.#pages.list(name, page, read) : read());
+  }
+
+  /** The same from the store itself, with tags that nobody has acknowledged yet: for whoever removes what is in no list. */
+  async listStored(name: RepositoryName, page: Page): Promise<Listed<Tag>> {
     if (page.limit === 0) return { entries: [], more: false };
     const after = page.last === undefined ? {} : { after: tagKey(name, page.last) };
     const { keys, more } = await listPage(this.#storage, tagsPrefix(name), { ...after, limit: page.limit });
@@ -249,25 +267,34 @@ export class Tags {
     const found = await this.#read(name, tag);
     if (await isBack()) return false;
     const points = found?.digest === digest;
-    if (points) await this.#noteDeletion(name, tag, { found, ...doer });
-    const deleted = points &&
-      await unlessConflict(this.#storage.delete(tagKey(name, tag), { ifMatch: found.etag }));
+    if (points) await this.#beginRemoving(name, tag, { found, ...doer });
+    const deleted = points && await this.#removeFound(name, tag, found);
     if (deleted || !points) {
       await this.#storage.delete(taggedKey(name, digest, tag));
       // Who has pushed the manifest since may have announced the tag before that.
       if (await isBack()) await this.#storage.put(taggedKey(name, digest, tag), NOTHING);
     }
-    return deleted === true;
+    return deleted;
   }
 
-  async #noteDeletion(
+  async #beginRemoving(
     name: RepositoryName,
     tag: Tag,
     { found, ...doer }: Doer & { readonly found: TagFacts },
   ): Promise<void> {
-    await this.#noteFirst(name, tag, found);
-    const { digest, firstUs } = found;
-    await this.#history.add(name, tag, { digest, firstUs, ...doer, isDeleted: true });
+    const note = async () => {
+      await this.#noteFirst(name, tag, found);
+      const { digest, firstUs } = found;
+      await this.#history.add(name, tag, { digest, firstUs, ...doer, isDeleted: true });
+    };
+    await Promise.all([this.#stamps.beginRemoving(name), note()]);
+  }
+
+  /** Removes the tag where nobody has set it since. Answers whether it did. */
+  async #removeFound(name: RepositoryName, tag: Tag, { etag }: TagFacts): Promise<boolean> {
+    const deleted = await unlessConflict(this.#storage.delete(tagKey(name, tag), { ifMatch: etag }));
+    await this.#stamps.endRemoving(name);
+    return deleted ?? false;
   }
 
   /** The tags that pointed to the manifest, or may, some at a time: those that it was stored for first. */

@@ -10,7 +10,7 @@ export interface Clock {
   now(): number;
   /** Lets time pass. */
   pass(ms: number): void;
-  /** Has the process's own running clock go as this one does, until it is disposed. */
+  /** Has the process's own clocks go as this one does, until it is disposed. */
   rule(): Disposable;
 }
 
@@ -18,8 +18,10 @@ export interface Clock {
 export const MOVE_MS = 20_000;
 const TICK_MS = 1_000;
 
-/** An empty store; `withinMs` of its `delete` is a time of the clock. */
-export async function openTicking(): Promise<{ readonly storage: Storage; readonly clock: Clock }> {
+/** An empty store, of which each call takes `tickMs`; `withinMs` of its `delete` is a time of the clock. */
+export async function openTicking(
+  { tickMs = TICK_MS }: { readonly tickMs?: number } = {},
+): Promise<{ readonly storage: Storage; readonly clock: Clock }> {
   const memory = await create({});
   const changed = new Map<string, number>();
   let nowMs = 0;
@@ -37,7 +39,7 @@ export async function openTicking(): Promise<{ readonly storage: Storage; readon
     delete: (key, condition = {}) => removeInTime(key, condition),
   };
   return {
-    storage: ticking(storage, () => nowMs += TICK_MS),
+    storage: ticking(storage, () => nowMs += tickMs),
     clock: { now: () => nowMs, pass: (ms) => nowMs += ms, rule: () => ruledBy(() => nowMs) },
   };
 
@@ -48,9 +50,16 @@ export async function openTicking(): Promise<{ readonly storage: Storage; readon
 }
 
 function ruledBy(now: () => number): Disposable {
-  const before = performance.now;
+  const [running, wall] = [performance.now, Date.now];
+  const sinceMs = Date.now() - now();
   performance.now = now;
-  return { [Symbol.dispose]: () => void (performance.now = before) };
+  Date.now = () => sinceMs + now();
+  return {
+    [Symbol.dispose]: () => {
+      performance.now = running;
+      Date.now = wall;
+    },
+  };
 }
 
 function ticking(storage: Storage, tick: () => void): Storage {

@@ -157,10 +157,10 @@ function isNote(bytes: Uint8Array): boolean {
 }
 
 /** Ends deletions without a registry, whose start would change the store. */
-function deletionsOf({ storage, manifests, due }: ScrubRun): Deletions {
+function deletionsOf({ storage, stamps, manifests, due }: ScrubRun): Deletions {
   const rules = { isImmutable: () => false, hasImmutable: () => false, allowsDelete: () => true };
   return new Deletions(storage, {
-    tags: new Tags(storage, { changes: new SharedMutex(), rules }),
+    tags: new Tags(storage, { changes: new SharedMutex(), rules, stamps }),
     referrers: new Referrers(storage, () => Promise.resolve([])),
     objects: manifests,
     due,

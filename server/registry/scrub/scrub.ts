@@ -29,7 +29,8 @@ export async function scrub(
   },
 ): Promise<ScrubReport> {
   const position = task.cursor === undefined ? undefined : JSON.parse(task.cursor) as ScrubPosition;
-  const run = new ScrubRun(storage, { options, task, position });
+  const { shared = false } = await storage.features?.() ?? {};
+  const run = new ScrubRun(storage, { options, task, position, shared });
   const { phase = "entries", after } = position ?? {};
   if (phase === "entries") await scrubEntries(run, { after, others });
   await scrubRepositories(run, phase === "entries" ? undefined : phase === "blobs" ? "all" : after);

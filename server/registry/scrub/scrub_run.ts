@@ -4,6 +4,7 @@ import type { RepositoryName } from "../../oci/name.ts";
 import { Due } from "../due.ts";
 import { asidePrefix, deletionKey, manifestKey } from "../keys.ts";
 import { ManifestObjects } from "../manifest_objects.ts";
+import { TagStamps } from "../tag_stamps.ts";
 import type { Task } from "../task.ts";
 import type { BytesVerdict } from "./blob_bytes.ts";
 import {
@@ -64,6 +65,7 @@ export class ScrubRun {
   readonly task: Task;
   readonly report: ScrubReport;
   readonly due: Due;
+  readonly stamps: TagStamps;
   readonly manifests: ManifestObjects;
   readonly quarantine: Quarantine;
   /** What the manifests refer to. Whole once the repositories have been walked. */
@@ -77,10 +79,12 @@ export class ScrubRun {
 
   constructor(
     storage: Storage,
-    { options, task, position }: {
+    { options, task, position, shared }: {
       readonly options: ScrubOptions;
       readonly task: Task;
       readonly position: ScrubPosition | undefined;
+      /** As in `StorageFeatures`. */
+      readonly shared: boolean;
     },
   ) {
     this.storage = storage;
@@ -88,6 +92,7 @@ export class ScrubRun {
     this.task = task;
     this.report = position?.report ?? emptyReport(!options.repair);
     this.due = new Due(storage);
+    this.stamps = new TagStamps(storage, { shared });
     this.manifests = new ManifestObjects(storage);
     this.#name = position?.run ?? new Date().toISOString().toLowerCase().replaceAll(/[-:.]/g, "");
     this.quarantine = new Quarantine(storage, this.#name);

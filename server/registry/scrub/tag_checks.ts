@@ -32,7 +32,7 @@ export async function checkTag(run: ScrubRun, { name, tag }: Place): Promise<voi
   if (!isDigest(digest)) {
     return await run.found(
       { kind: "unreadable-tag", key, repository: name, detail: "it holds no digest" },
-      () => run.quarantine.moveValue(key, value),
+      () => moveTag(run, { name, tag, value }),
     );
   }
   const pointing = { name, tag, digest, value };
@@ -46,10 +46,20 @@ async function checkDangling(run: ScrubRun, { name, tag, digest, value }: Pointi
   if ((await run.storage.get(key))?.etag !== value.etag) return;
   const detail = `it points to ${digest}, which the repository does not have`;
   await run.found({ kind: "dangling-tag", key, repository: name, digest, detail }, async () => {
-    const moved = await run.quarantine.moveValue(key, value);
+    const moved = await moveTag(run, { name, tag, value });
     if (moved !== "overtaken") await moveTagged(run, { name, tag, digest });
     return moved;
   });
+}
+
+async function moveTag(
+  run: ScrubRun,
+  { name, tag, value }: Place & { readonly value: StoredValue },
+): Promise<Moved> {
+  await run.stamps.beginRemoving(name);
+  const moved = await run.quarantine.moveValue(tagKey(name, tag), value);
+  await run.stamps.endRemoving(name);
+  return moved;
 }
 
 async function checkAnnounced(run: ScrubRun, { name, tag, digest, value }: Pointing): Promise<void> {
