@@ -73,7 +73,7 @@ Deno.test("Words are found in names that look like the path around them", () => 
     assertEquals([name, match(`PUT /v2/${name}/manifests/latest`).words.name], [name, name]);
     assertEquals([name, match(`GET /v2/${name}/tags/list`).words.name], [name, name]);
     assertEquals([name, match(`POST /v2/${name}/blobs/uploads/`).words.name], [name, name]);
-    assertEquals([name, match(`PATCH /v2/${name}/blobs/uploads/${UUID}`).words.upload], [name, UUID]);
+    assertEquals([name, match(`PATCH /v2/${name}/blobs/uploads/${UUID}`).words.upload], [name, { id: UUID }]);
   }
 });
 

@@ -14,6 +14,8 @@ export interface StoredManifest {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The tags that the push which stored it was about to point to it; of others `_tagged` says so. */
   readonly tags: readonly Tag[];
+  /** Whether another push of it was accepted since: it may be older than it says. */
+  readonly isAccepted?: true;
   /** When it was pushed first, or the second time, or condemned or pardoned last, in milliseconds since the epoch. */
   readonly modifiedAtMs: number;
 }
@@ -165,6 +167,7 @@ export class ManifestObjects {
       mediaType,
       tags,
       ...(subject && { subject }),
+      ...(head.accepted && { isAccepted: true as const }),
       bytes: value.bytes.subarray(end + 1),
       modifiedAtMs: value.modifiedAtMs,
     };

@@ -16,11 +16,22 @@ export function encodeTag({ digest, firstUs, by }: TagLine): Uint8Array<ArrayBuf
   return new TextEncoder().encode(`${digest}\n${crypto.randomUUID()}${first}`);
 }
 
-/** What such an object says. */
+/** What such an object says. Of one that is damaged behind its digest nobody knows how it came to be. */
 export function decodeTag(bytes: Uint8Array): TagLine {
-  const [digest, , first] = new TextDecoder().decode(bytes).split("\n");
-  return {
-    ...(first !== undefined && JSON.parse(first) as Omit<TagLine, "digest">),
-    digest: digest as Digest,
-  };
+  const [digest, , first = ""] = new TextDecoder().decode(bytes).split("\n");
+  return { ...readFirst(first), digest: digest as Digest };
+}
+
+function readFirst(text: string): Pick<TagLine, "firstUs" | "by"> {
+  const { firstUs, by } = parseObject(text);
+  const isFirst = Number.isSafeInteger(firstUs) && (by === undefined || typeof by === "string");
+  return isFirst ? { firstUs: firstUs as number, ...(by !== undefined && { by: by as string }) } : {};
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown> | null ?? {};
+  } catch {
+    return {};
+  }
 }

@@ -53,9 +53,10 @@ export class UnfinishedPushes {
   }
 
   /** Tags that are older than the manifest point to one that was there before: a deletion of that is not at its end, or never will be. */
-  async #isTagged(name: RepositoryName, { digest, tags, modifiedAtMs }: StoredManifest): Promise<boolean> {
+  async #isTagged(name: RepositoryName, { digest, tags, ...stored }: StoredManifest): Promise<boolean> {
+    const sinceMs = stored.isAccepted ? 0 : stored.modifiedAtMs;
     const found = await mapParallel(tags, (tag) => this.#tags.stat(name, tag));
-    return found.every((tag) => tag?.digest === digest && tag.setAtMs >= modifiedAtMs);
+    return found.every((tag) => tag?.digest === digest && tag.setAtMs >= sinceMs);
   }
 
   #leftMs({ modifiedAtMs }: StoredManifest): number {

@@ -146,6 +146,17 @@ Deno.test("delete() waits for a push that is about to set its tag, and holds up 
   assertEquals(await whatIsLeft(storage), []);
 });
 
+Deno.test("delete() does not wait for pushes that have ended, however often the manifest was pushed", async () => {
+  const storage = await openShared();
+  for (const tag of [V1, V2, V1]) {
+    await push(storage, [tag]);
+    await tick();
+  }
+  const startedAt = performance.now();
+  assertEquals(await remove(storage), true);
+  assert(performance.now() - startedAt < 400, "it has waited");
+});
+
 Deno.test("delete() of what a push has left without its tag ends, and a push that goes on then is whole", async () => {
   const storage = await openShared();
   const { view, reached, goOn } = stopAt(storage, "put", tagKey(NAME, V1));

@@ -18,6 +18,7 @@ export const KEY_PREFIXES: Readonly<Record<string, readonly string[]>> = {
     "due_bytes/",
     "aside/",
     "pulls/",
+    "secrets/",
     "quarantine/",
   ],
   "server/access/keys.ts": ["access/"],
