@@ -10,7 +10,6 @@ export const KEY_PREFIXES: Readonly<Record<string, readonly string[]>> = {
     "links/",
     "catalog/",
     "repositories/",
-    "secrets/",
     "uploads/",
     "deletions/",
     "removals/",
