@@ -1,4 +1,3 @@
-import { PluginError } from "../../plugins/contract/error.ts";
 import { type Digest, parseDigest, parseDigestAlgorithm } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/name.ts";
@@ -41,10 +40,8 @@ export async function start(registry: Registry, call: Call<"name">): Promise<Res
   try {
     return await end(registry, { ...call, words: { name, upload } }, digest);
   } catch (error) {
-    // The client was never told of the upload, so nobody could go on with it. Where it is gone already, so much the better; a store that
-    // is away would make the client wait once more, and what it has of the upload expires.
-    const isAway = error instanceof PluginError && error.code === "unavailable";
-    if (!isAway) await registry.uploads.cancel(name, upload).catch(() => {});
+    // Where it is gone already, so much the better.
+    await registry.uploads.abandon(name, upload).catch(() => {});
     throw error;
   }
 }

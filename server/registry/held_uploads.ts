@@ -43,7 +43,7 @@ const REMEMBERED_MAX = 2_000;
 const FRESH: Telling = { ttlMs: 3_000, ageMaxMs: 15_000 };
 
 /** What an upload that is here has come to. */
-type Known = Held | "stored";
+type Known = Held | "stored" | "begun to be stored";
 
 type Ongoing = { readonly is: "new" | "stored" } | { readonly is: "held"; readonly held: Held };
 type State = Ongoing | { readonly is: "ended"; readonly outcome: UploadOutcome };
@@ -153,6 +153,10 @@ export class HeldUploads implements Uploads {
     });
   }
 
+  async abandon(name: RepositoryName, { id }: UploadSession): Promise<void> {
+    if (this.#known.has(id)) await this.#stored.discard(name, id);
+  }
+
   discard(name: RepositoryName, id: UploadId): Promise<boolean> {
     return this.#stored.discard(name, id);
   }
@@ -183,6 +187,7 @@ export class HeldUploads implements Uploads {
     if (state.is !== "new" || goesOn) return await this.#stored.finish(name, session, end);
     return await this.#reading(chunk, async (beginning) => {
       if ("rest" in beginning) {
+        setYoungest(this.#known, session.id, "begun to be stored", REMEMBERED_MAX);
         return await this.#stored.finish(name, session, {
           digest,
           chunk: { body: beginning.rest },
@@ -330,7 +335,7 @@ export class HeldUploads implements Uploads {
     const known = this.#known.get(id);
     if (session.isStored || told?.isStored || known === "stored") return { is: "stored" };
     const held = session.held ?? told?.held ?? known;
-    if (held === undefined) return { is: "new" };
+    if (held === undefined || held === "begun to be stored") return { is: "new" };
     requireYoung(session);
     const isHere = typeof known === "object" && known.digest === held.digest;
     return { is: "held", held: isHere ? known : held };

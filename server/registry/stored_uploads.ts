@@ -220,6 +220,10 @@ export class StoredUploads implements Uploads {
     if (!await this.discard(name, id)) throw unknownUpload();
   }
 
+  async abandon(name: RepositoryName, { id }: UploadSession): Promise<void> {
+    await this.discard(name, id);
+  }
+
   discard(name: RepositoryName, id: UploadId): Promise<boolean> {
     return this.#mutex.run(id, () => this.#forget(uploadKey(name, id)));
   }

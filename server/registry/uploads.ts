@@ -63,6 +63,9 @@ export interface Uploads {
   /** Ends an upload and forgets its bytes; BLOB_UPLOAD_UNKNOWN where there is none. */
   cancel(name: RepositoryName, session: UploadSession): Promise<void>;
 
+  /** Forgets what is kept of an upload that no client was told of: nobody could go on with it. */
+  abandon(name: RepositoryName, session: UploadSession): Promise<void>;
+
   /** Ends one of those that `list` answers. Answers whether there was one. */
   discard(name: RepositoryName, id: UploadId): Promise<boolean>;
 
