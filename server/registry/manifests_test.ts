@@ -1,6 +1,7 @@
-import { type Storage, STORAGE_VERBS } from "../../plugins/contract/storage.ts";
+import type { Storage } from "../../plugins/contract/storage.ts";
 import { create } from "../../plugins/storage/memory/memory.ts";
 import { assert, assertEquals, assertRejects } from "../../tests/support/assert.ts";
+import { gated } from "../../tests/support/shared_memory.ts";
 import { OciError } from "../oci/error.ts";
 import { OCI_IMAGE_MANIFEST } from "../oci/media_type.ts";
 import { parseRepositoryName } from "../oci/name.ts";
@@ -34,19 +35,6 @@ async function push({ manifests }: Registry): Promise<void> {
   await manifests.put(NAME, { bytes: MANIFEST, tags: [], contentType: OCI_IMAGE_MANIFEST });
 }
 
-/** The store, each call to which waits for `before`. */
-function held(storage: Storage, before: (verb: string, key: string) => Promise<void>): Storage {
-  const calls = STORAGE_VERBS.map((verb) => {
-    const call = storage[verb].bind(storage) as (...args: unknown[]) => Promise<unknown>;
-    const waiting = async (...args: unknown[]) => {
-      await before(verb, String(args[0]));
-      return await call(...args);
-    };
-    return [verb, waiting];
-  });
-  return Object.fromEntries(calls) as unknown as Storage;
-}
-
 /**
  * Two push a manifest that is there. The first one has found it, and nothing announced, when `take` takes things away; then the second
  * stores the manifest anew, but goes on only when the first one is done.
@@ -58,7 +46,7 @@ async function meetAnother(take: (storage: Storage) => Promise<void>) {
   await push(before);
   const [found, taken] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let hasPut = false;
-  const first = await open(held(storage, async (verb, key) => {
+  const first = await open(gated(storage, async (verb, key) => {
     if (!key.includes("/_manifests/")) return;
     hasPut ||= verb === "put";
     if (verb === "put" || !hasPut) return;
@@ -70,7 +58,7 @@ async function meetAnother(take: (storage: Storage) => Promise<void>) {
   const pushed = push(first);
   await found.promise;
   let isTaken = false;
-  const second = await open(held(storage, async (verb, key) => {
+  const second = await open(gated(storage, async (verb, key) => {
     if (verb === "put" && key.includes("/_manifests/") && !isTaken) {
       isTaken = true;
       await take(storage);

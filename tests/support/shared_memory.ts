@@ -55,8 +55,12 @@ export function gated(storage: Storage, before: (verb: string, key: string) => P
     };
     return [verb, waiting];
   });
-  const rest = { copy: storage.copy!.bind(storage), features: storage.features!.bind(storage) };
-  return { ...Object.fromEntries(calls) as unknown as Storage, ...rest };
+  const { copy, features } = storage;
+  return {
+    ...Object.fromEntries(calls) as unknown as Storage,
+    ...(copy && { copy: copy.bind(storage) }),
+    ...(features && { features: features.bind(storage) }),
+  };
 }
 
 /** A call of whoever uses the view of the store: `reached` it, and makes it once it is to `goOn`. */
