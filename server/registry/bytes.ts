@@ -25,16 +25,25 @@ export function relayBytes(
     type: "bytes",
     autoAllocateChunkSize: CHUNK_BYTES,
     async pull(controller) {
-      const request = (controller as ReadableByteStreamController).byobRequest!;
-      const view = request.view as Chunk;
-      const { done, value } = await around(() => source.read(view));
-      if (done) controller.close();
-      if (source.fills && value) request.respondWithNewView(value);
-      else if (done) request.respond(0);
-      else controller.enqueue(value);
+      await passOn(controller as ReadableByteStreamController, source, around);
     },
     cancel: (reason) => source.cancel(reason),
   });
+}
+
+/** Fills a reader's buffer from the source, or hands on what the source has brought. */
+async function passOn(
+  controller: ReadableByteStreamController,
+  source: ReturnType<typeof openReader>,
+  around: (read: Read) => ReturnType<Read> = (read) => read(),
+): Promise<void> {
+  const request = controller.byobRequest!;
+  const view = request.view as Chunk;
+  const { done, value } = await around(() => source.read(view));
+  if (done) controller.close();
+  if (source.fills && value) request.respondWithNewView(value);
+  else if (done) request.respond(0);
+  else controller.enqueue(value);
 }
 
 /** The bytes of `body`, then those that `tail` answers once they have passed. */
@@ -200,14 +209,9 @@ function joinBody(chunks: Chunk[], source: ReturnType<typeof openReader>): Bytes
     type: "bytes",
     autoAllocateChunkSize: CHUNK_BYTES,
     async pull(controller) {
-      const request = (controller as ReadableByteStreamController).byobRequest!;
       const first = chunks.shift();
       if (first) return controller.enqueue(first);
-      const { done, value } = await source.read(request.view as Chunk);
-      if (done) controller.close();
-      if (source.fills && value) request.respondWithNewView(value);
-      else if (done) request.respond(0);
-      else controller.enqueue(value);
+      await passOn(controller as ReadableByteStreamController, source);
     },
     cancel: (reason) => source.cancel(reason),
   });
