@@ -19,21 +19,20 @@ import { type Moment, moment } from "./recently_seen.ts";
 import type { Seals } from "./seals.ts";
 import type { StoredUploads } from "./stored_uploads.ts";
 import type { Telling, ToldFacts } from "./told_facts.ts";
-import { setYoungest } from "./upload_hashes.ts";
 import type { OpenUpload, UploadFilter } from "./upload_list.ts";
 import { UploadSessions } from "./upload_sessions.ts";
 import {
   type Chunk,
   type ChunkAnswer,
+  SHORT_BYTES_MAX,
   unknownUpload,
   type UploadEnd,
   type Uploads,
   type UploadStart,
   wrongDigest,
 } from "./uploads.ts";
+import { setYoungest } from "./youngest.ts";
 
-/** What is longer is kept by the upload as it comes. */
-const HELD_BYTES_MAX = 5 * 1024 * 1024;
 /** Of all bodies that are read at once. */
 const BUDGET_BYTES = 64 * 1024 * 1024;
 /** So long after it began may an upload go on that keeps nothing itself. */
@@ -209,9 +208,8 @@ export class HeldUploads implements Uploads {
     const computed = digestBytes(digestAlgorithm(digest), bytes);
     if (computed === digest) {
       requireYoung(session);
-      const { since } = await this.#hold(name, bytes, digest);
-      // What a collector has taken meanwhile is at hand.
-      if (!await this.#blobs.link(name, digest, since)) await this.#blobs.store(digest, bytes);
+      const announced = await this.#blobs.announce(name, digest);
+      await this.#blobs.put(name, digest, { bytes, announced });
       return { accepted: true, size: bytes.byteLength, session };
     }
     if (await this.#stored.sizeIfThere(name, id) !== undefined) {
@@ -299,11 +297,8 @@ export class HeldUploads implements Uploads {
   }
 
   /** Puts bytes where their blob will be. */
-  async #hold(
-    name: RepositoryName,
-    bytes: Uint8Array<ArrayBuffer>,
-    digest = digestBytes("sha256", bytes),
-  ): Promise<Held> {
+  async #hold(name: RepositoryName, bytes: Uint8Array<ArrayBuffer>): Promise<Held> {
+    const digest = digestBytes("sha256", bytes);
     const announced = await this.#blobs.announce(name, digest);
     const storedAt = moment();
     await this.#blobs.store(digest, bytes);
@@ -343,12 +338,12 @@ export class HeldUploads implements Uploads {
 
   /** When another replica has announced and stored what is held, at the earliest, if that was a moment ago. */
   async #freshSince(name: RepositoryName, id: UploadId): Promise<Held["since"]> {
-    const [now, nowMs] = [moment(), performance.now()];
+    const now = moment();
     if (!await this.#told.has(FRESH, "upload", name, id)) return undefined;
     const { ttlMs } = FRESH;
     return {
       storedAt: { runningMs: now.runningMs - ttlMs, wallMs: now.wallMs - ttlMs },
-      announced: { announcedAtMs: nowMs - ttlMs },
+      announced: { announcedAtMs: now.runningMs - ttlMs },
     };
   }
 
@@ -358,8 +353,8 @@ export class HeldUploads implements Uploads {
     use: (beginning: Beginning) => Promise<ChunkAnswer>,
   ): Promise<ChunkAnswer> {
     if (!chunk) return await use({ bytes: new Uint8Array(0) });
-    const bytesMax = Math.min(chunk.length ?? HELD_BYTES_MAX, HELD_BYTES_MAX);
-    const isLong = (chunk.length ?? 0) > HELD_BYTES_MAX;
+    const bytesMax = Math.min(chunk.length ?? SHORT_BYTES_MAX, SHORT_BYTES_MAX);
+    const isLong = (chunk.length ?? 0) > SHORT_BYTES_MAX;
     if (isLong || !this.#budget.tryTake(bytesMax)) return await use({ rest: chunk.body });
     let beginning: Beginning | undefined;
     try {
@@ -378,7 +373,8 @@ export class HeldUploads implements Uploads {
 
   async #end(id: UploadId, outcome: UploadOutcome): Promise<void> {
     this.#known.delete(id);
-    await this.#stored.end(id, outcome);
+    // Where `StoredUploads` has ended it that is known already.
+    if (this.#stored.endOf(id) !== outcome) await this.#stored.end(id, outcome);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Span } from "../oci/range.ts";
 import { chunksOf } from "./bytes.ts";
 import { Hasher } from "./hash.ts";
 import { blobKey } from "./keys.ts";
+import { setYoungest } from "./youngest.ts";
 
 /** Within what time a blob is to be asked for a second time, to be taken in. */
 const ASKED_LATELY_MS = 5 * 60_000;
@@ -89,9 +90,7 @@ export class HotBlobs {
   /** Answers when it was asked for before. */
   #ask(digest: Digest, now: number): number | undefined {
     const before = this.#asks.get(digest);
-    this.#asks.delete(digest);
-    this.#asks.set(digest, Math.max(now, before ?? 0));
-    if (this.#asks.size > ASKS_MAX) this.#asks.delete(this.#asks.keys().next().value!);
+    setYoungest(this.#asks, digest, Math.max(now, before ?? 0), ASKS_MAX);
     return before;
   }
 

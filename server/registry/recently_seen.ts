@@ -1,5 +1,6 @@
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/name.ts";
+import { setYoungest } from "./youngest.ts";
 
 const ENTRIES_MAX = 10_000;
 const LATELY_MS = 60_000;
@@ -29,10 +30,7 @@ export class RecentlySeen {
 
   /** `askedAt`: before the store was asked. `digest` left out: the repository. */
   add(askedAt: Moment, name: RepositoryName, digest?: Digest): void {
-    const key = keyOf(name, digest);
-    this.#seen.delete(key);
-    this.#seen.set(key, askedAt);
-    if (this.#seen.size > ENTRIES_MAX) this.#seen.delete(this.#seen.keys().next().value!);
+    setYoungest(this.#seen, keyOf(name, digest), askedAt, ENTRIES_MAX);
   }
 
   /** What was seen may be there no more. */

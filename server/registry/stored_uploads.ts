@@ -11,25 +11,25 @@ import { lastPart, nameAfter, uploadKey, UPLOADS_PREFIX } from "./keys.ts";
 import { KeyedMutex } from "./mutex.ts";
 import type { FactsCache, UploadOutcome } from "./facts_cache.ts";
 import { listUploads, type OpenUpload, type UploadFilter } from "./upload_list.ts";
-import { setYoungest, UploadHashes, type UploadState } from "./upload_hashes.ts";
+import { UploadHashes, type UploadState } from "./upload_hashes.ts";
 import { UploadQuota } from "./upload_quota.ts";
 import {
   type Chunk,
   type ChunkAnswer,
+  SHORT_BYTES_MAX,
   unknownUpload,
   type UploadEnd,
   type Uploads,
   type UploadStart,
   wrongDigest,
 } from "./uploads.ts";
+import { setYoungest } from "./youngest.ts";
 
 const NOTHING = new Uint8Array(0);
 const ENDED_MAX = 2_000;
 const EMPTY = { size: 0 } as const;
 const SWEEP_PAGE = 1_000;
-/** No upload of more is read into memory. */
-const SMALL_BYTES_MAX = 5 * 1024 * 1024;
-/** Of all that are read at once. */
+/** Of all uploads that are read into memory at once. */
 const MEMORY_BYTES = 40 * 1024 * 1024;
 
 /** A chunk, and whether it may be the first one of an upload that is not there. */
@@ -155,7 +155,7 @@ export class StoredUploads implements Uploads {
         this.#blobs.announce(name, digest),
       ]);
       if (!answer.accepted) return { ...answer, session };
-      const isTaken = this.#readsSmall && answer.size <= SMALL_BYTES_MAX
+      const isTaken = this.#readsSmall && answer.size <= SHORT_BYTES_MAX
         ? await this.#takeRead(name, id, { digest, announced })
         : await this.#blobs.take(name, digest, { key: uploadKey(name, id), state: answer, announced });
       if (isTaken === undefined && !await this.#endsAsIs(name, id, digest)) {
@@ -178,14 +178,14 @@ export class StoredUploads implements Uploads {
     { digest, announced }: { readonly digest: Digest; readonly announced: Announcement },
   ): Promise<boolean | undefined> {
     const key = uploadKey(name, id);
-    await this.#memory.take(SMALL_BYTES_MAX);
+    await this.#memory.take(SHORT_BYTES_MAX);
     try {
       const value = await this.#storage.get(key);
       if (!value) return false;
       if (digestBytes(digestAlgorithm(digest), value.bytes) !== digest) return undefined;
       await this.#blobs.put(name, digest, { bytes: value.bytes, announced });
     } finally {
-      this.#memory.give(SMALL_BYTES_MAX);
+      this.#memory.give(SHORT_BYTES_MAX);
     }
     await this.#storage.delete(key);
     return true;

@@ -5,6 +5,7 @@ import type { Tag } from "../oci/reference.ts";
 import { catalogKey } from "./keys.ts";
 import { elapsedMs, type Moment, moment } from "./recently_seen.ts";
 import { isStamp, STAMP_HOLDS_MS } from "./tag_stamps.ts";
+import { setYoungest } from "./youngest.ts";
 
 /** Within what time a page is to be asked for a second time, to be worth remembering. */
 const ASKED_LATELY_MS = 60_000;
@@ -115,9 +116,7 @@ export class TagPages {
     if (stamp && seen?.stamp && isSame(seen.stamp, stamp)) {
       return askedAtMs - seen.seenAtMs >= SETTLED_MS ? stamp : undefined;
     }
-    this.#seen.delete(name);
-    this.#seen.set(name, { stamp, seenAtMs: performance.now() });
-    if (this.#seen.size > STAMPS_MAX) this.#seen.delete(this.#seen.keys().next().value!);
+    setYoungest(this.#seen, name, { stamp, seenAtMs: performance.now() }, STAMPS_MAX);
     return undefined;
   }
 

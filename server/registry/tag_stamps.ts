@@ -3,6 +3,7 @@ import type { ObjectFacts, Storage } from "../../plugins/contract/storage.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { catalogKey } from "./keys.ts";
 import { elapsedMs, type Moment, moment } from "./recently_seen.ts";
+import { setYoungest } from "./youngest.ts";
 
 /** How long after a stamp was begun to be put the changes that it stands for have been made. */
 export const STAMP_HOLDS_MS = 5_000;
@@ -86,9 +87,7 @@ export class TagStamps {
 
   async #make(name: RepositoryName, make: () => Promise<void>): Promise<void> {
     const stamp = { begunAt: moment(), made: make() };
-    this.#last.delete(name);
-    this.#last.set(name, stamp);
-    if (this.#last.size > STAMPS_MAX) this.#last.delete(this.#last.keys().next().value!);
+    setYoungest(this.#last, name, stamp, STAMPS_MAX);
     try {
       await stamp.made;
     } catch (error) {

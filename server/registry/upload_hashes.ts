@@ -3,6 +3,7 @@ import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
 import type { UploadId } from "../oci/upload.ts";
 import { chunksOf, relayBytes, withTail } from "./bytes.ts";
 import { Hasher, notedDigest, ResumableHasher, type RunningHash } from "./hash.ts";
+import { setYoungest } from "./youngest.ts";
 
 /** An upload, and where it is. */
 export interface UploadPlace {
@@ -126,12 +127,6 @@ export class UploadHashes {
     for await (const chunk of chunksOf(opened.body)) hasher.update(chunk);
     return hasher.digest();
   }
-}
-
-/** Sets an entry of a map that keeps the `max` youngest. */
-export function setYoungest<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
-  map.set(key, value);
-  if (map.size > max) map.delete(map.keys().next().value!);
 }
 
 /** The bytes of `body`, which `hasher` sees as they pass. */

@@ -6,6 +6,9 @@ import type { Listed, Page } from "../oci/page.ts";
 import type { UploadId, UploadSession } from "../oci/upload.ts";
 import type { OpenUpload, UploadFilter } from "./upload_list.ts";
 
+/** Over a store that is another machine what is no longer is read into memory whole, here or when it ends. */
+export const SHORT_BYTES_MAX: number = 5 * 1024 * 1024;
+
 /** Bytes for an upload. */
 export interface Chunk {
   readonly body: Bytes;
