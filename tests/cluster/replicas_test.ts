@@ -46,7 +46,7 @@ async function stopAndResume(scene: Scene): Promise<void> {
   const { bytes, digest } = randomContent(100_000);
   const location = await client.startUpload("team/app");
   assertEquals((await client.send("PATCH", location, { body: bytes })).status, 202);
-  cluster.stop(2);
+  await cluster.pause(2);
   cluster.balancer.drop(2);
   assertEquals(await work(scene), new Set([0, 1]));
   assertEquals((await client.send("PUT", `${location}?digest=${digest}`)).status, 201);

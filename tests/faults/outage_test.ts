@@ -25,7 +25,7 @@ async function askInVain({ client }: Scene, { tag, blobs }: Image): Promise<void
   const content = randomContent(1_000);
   await client.ask("POST", `/v2/team/app/blobs/uploads/?digest=${content.digest}`, { body: content.bytes });
   const troubles = client.takeTroubles();
-  assertEquals(troubles.length, 3);
+  assertEquals(troubles.length, 3, JSON.stringify(troubles));
   assertToldToComeAgain(troubles, LONGEST_MS);
 }
 
@@ -64,7 +64,7 @@ faultTest("A store that is away", async (t) => {
     await isWellSoon(scene, image);
   });
   await row("stands still for longer than `retry_budget`", async () => {
-    ground.s3.pause();
+    await ground.s3.pause();
     await askInVain(scene, image);
     ground.s3.resume();
     await isWellSoon(scene, image);

@@ -60,7 +60,7 @@ async function stopInChange({ cluster, client }: Scene): Promise<void> {
   });
   const deleting = new RegistryClient(cluster.replica(0).url).send("DELETE", `/v2/team/app/manifests/${tag}`);
   await met(looking);
-  cluster.stop(0);
+  await cluster.pause(0);
   await pass(LOCK_MS + 500);
   const image = await client.push(10, tag);
   cluster.resume(0);
@@ -81,7 +81,7 @@ async function stopInMove({ cluster, client }: Scene, stoppedMs: number): Promis
     times: 1,
   });
   await collectUntil(cluster.replica(0).url, () => copied.hits > 0);
-  cluster.stop(0);
+  await cluster.pause(0);
   await client.pushAgain(digest);
   await pass(stoppedMs);
   cluster.resume(0);

@@ -61,13 +61,19 @@ export function faultTest(name: string, fn: (t: Deno.TestContext) => Promise<voi
   Deno.test({ name: `${name} ${CLUSTER_PROGRAMS}`, ignore: !CAN_CLUSTER, fn });
 }
 
-/** The steps of a test over a scene. */
+/** The steps of a test over a scene. What one of them leaves behind when it fails is not in the next one's way. */
 export function rowsOf(t: Deno.TestContext, { client, cluster }: Scene): TakeRow {
+  const { ground: { s3 }, links: { store } } = cluster;
   return async (row, fn) => {
     assert(PAGE.includes(`\n| ${row} `), `docs/reliability.md has no row "${row}"`);
     await t.step(row, async () => {
-      await fn();
-      cluster.links.store.clear();
+      client.takeTroubles();
+      try {
+        await fn();
+      } finally {
+        store.clear();
+        s3.resume();
+      }
       await client.check();
     });
   };

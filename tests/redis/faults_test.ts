@@ -100,7 +100,7 @@ redisTest("one that does not answer is given up soon, and found again when it do
   const { lock, cache } = pair;
   const held = await lock.acquire("a", { ...LONG, waitMs: 15_000 });
   await cache.put("a", Uint8Array.of(1), LONG);
-  redis.pause();
+  await redis.pause();
   await inTime(2 * SOON_MS, async () => {
     await assertRejects(lock.renew("a", held!.token, 1_000), { code: "unavailable" });
     await assertRejects(lock.acquire("b", { ...LONG, waitMs: 10_000 }), { code: "unavailable" });

@@ -7,6 +7,7 @@
 
 import { FaultyProxy } from "./faulty_proxy.ts";
 import { FaultyTcp } from "./faulty_tcp.ts";
+import { pauseProcess, resumeProcess } from "./paused_process.ts";
 import { hasProgram } from "./programs.ts";
 import { HAS_REDIS, type RunningRedis, startRedis } from "./redis_server.ts";
 import { type RegistryOptions, type RunningRegistry, startProcess, type StartRegistry } from "./registry.ts";
@@ -61,9 +62,9 @@ export interface RunningCluster extends AsyncDisposable {
   replica(index: number): RunningRegistry;
   /** SIGKILL. */
   kill(index: number): Promise<void>;
-  /** SIGSTOP: it takes connections and answers nothing. The load balancer does not know. */
-  stop(index: number): void;
-  /** SIGCONT. */
+  /** Has it stand still: it takes connections and answers nothing. The load balancer does not know. */
+  pause(index: number): Promise<void>;
+  /** It goes on. */
   resume(index: number): void;
   /**
    * Starts a replica anew; one that runs is ended in good order before. `config`: in the place of what the cluster was
@@ -111,8 +112,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Runnin
     size: replicas.ports().length,
     replica: (index) => replicas.at(index),
     kill: (index) => replicas.at(index).kill(),
-    stop: (index) => Deno.kill(replicas.at(index).pid, "SIGSTOP"),
-    resume: (index) => Deno.kill(replicas.at(index).pid, "SIGCONT"),
+    pause: (index) => pauseProcess(replicas.at(index).pid),
+    resume: (index) => resumeProcess(replicas.at(index).pid),
     restart: async (index, other) =>
       balancer.take(index, await replicas.restart(index, other === undefined ? config : other + shared)),
     log: () => replicas.log(),
@@ -236,11 +237,7 @@ class Replicas implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#running.map(async (replica) => {
       // One that was stopped hears SIGTERM only when it goes on.
-      try {
-        Deno.kill(replica.pid, "SIGCONT");
-      } catch {
-        // It has ended already.
-      }
+      resumeProcess(replica.pid);
       await replica.stop();
     }));
   }

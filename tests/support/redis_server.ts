@@ -1,5 +1,6 @@
 /** Starts real Redis servers for tests: on loopback, with data in a temporary folder. */
 
+import { pauseProcess, resumeProcess } from "./paused_process.ts";
 import { hasProgram } from "./programs.ts";
 
 /** Whether there is a Redis to start; a test that needs one names it: `Deno.test({ name: "redis-server: …", ignore: !HAS_REDIS, fn })`. */
@@ -24,9 +25,9 @@ export interface RunningRedis extends AsyncDisposable {
   stop(): Promise<void>;
   /** SIGKILL: nobody listens any more, until `restart`. */
   kill(): Promise<void>;
-  /** SIGSTOP: connections stay, and nothing is answered. */
-  pause(): void;
-  /** SIGCONT. */
+  /** Stands still: connections stay, and nothing is answered. */
+  pause(): Promise<void>;
+  /** Goes on. */
   resume(): void;
   /** Starts it anew, without any data, on the same port. */
   restart(): Promise<void>;
@@ -75,8 +76,8 @@ export async function startRedis({ port = freePort(), args = [] }: RedisOptions 
     },
     stop,
     kill,
-    pause: () => child.kill("SIGSTOP"),
-    resume: () => child.kill("SIGCONT"),
+    pause: () => pauseProcess(child.pid),
+    resume: () => resumeProcess(child.pid),
     restart: async () => {
       await kill();
       child = await spawn();

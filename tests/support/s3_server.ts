@@ -1,6 +1,7 @@
 /** Starts a real S3 server for tests: versitygw, on loopback, with its objects in a temporary folder. */
 
 import { createHash, createHmac } from "node:crypto";
+import { pauseProcess, resumeProcess } from "./paused_process.ts";
 
 /** The server's program; see `hasProgram`. */
 export const S3_PROGRAM = "versitygw";
@@ -26,9 +27,9 @@ export interface RunningS3 extends AsyncDisposable {
   readonly bucketFolder: string;
   /** What it has said so far. */
   log(): string;
-  /** SIGSTOP: it takes connections and answers nothing. */
-  pause(): void;
-  /** SIGCONT. */
+  /** Stands still: it takes connections and answers nothing. */
+  pause(): Promise<void>;
+  /** Goes on. */
   resume(): void;
   /** SIGKILL, and its exit; then removes what was made for it. */
   stop(): Promise<void>;
@@ -80,7 +81,11 @@ async function launch({ scratch, root, bucket, sidecar }: Places): Promise<Runni
   const said: string[] = [];
   const ended = Promise.all([child.status, collect(child.stdout, said), collect(child.stderr, said)]);
   const stop = async () => {
-    signal(child, "SIGKILL");
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
     await ended;
     await Deno.remove(scratch, { recursive: true }).catch(() => {});
   };
@@ -93,8 +98,8 @@ async function launch({ scratch, root, bucket, sidecar }: Places): Promise<Runni
     pid: child.pid,
     bucketFolder: `${root}/${bucket}`,
     log: () => said.join(""),
-    pause: () => signal(child, "SIGSTOP"),
-    resume: () => signal(child, "SIGCONT"),
+    pause: () => pauseProcess(child.pid),
+    resume: () => resumeProcess(child.pid),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -105,14 +110,6 @@ async function launch({ scratch, root, bucket, sidecar }: Places): Promise<Runni
   await Promise.race([makeBucket(server), early]);
   isUp = true;
   return server;
-}
-
-function signal(child: Deno.ChildProcess, name: Deno.Signal): void {
-  try {
-    child.kill(name);
-  } catch {
-    // It has ended already.
-  }
 }
 
 /** The `[storage.s3]` table by which sreg uses the server. `endpoint`: what stands in front of it. */
