@@ -75,7 +75,7 @@ function warn(
   if (!shared) return;
   if (!conditions && lockStore.name === IN_MEMORY) {
     log.warn(
-      "The store has no conditional writes, and locks are in memory: run this one server only, or set [lock_store.redis] for all",
+      "The store does not hold all writes and deletions to conditions, and locks are in memory: run this one server only, or set [lock_store.redis] for all",
     );
   }
   if (cacheStore.name === IN_MEMORY) {

@@ -1,22 +1,26 @@
-/** An S3 store without conditional writes: a proxy that takes the conditions from requests, or refuses those that have one. */
+/** An S3 store without conditional writes, or deletions: a proxy that takes the conditions from requests, or refuses those that have one. */
 
 import { type HttpRequest, signHeaders, signQuery } from "../../plugins/storage/s3/signing.ts";
 import type { Ground } from "../support/cluster.ts";
 import type { RunningS3 } from "../support/s3_server.ts";
 
 /** What it does about `If-Match` and `If-None-Match`. */
-export type Carelessness = "ignores" | "refuses";
+export type Carelessness = "ignores" | "ignores with deletions" | "refuses";
 
 const REFUSAL = "<Error><Code>NotImplemented</Code><Message>A header is not implemented.</Message></Error>";
 /** What goes on, and is signed anew: the server knows itself by another name than the proxy's. */
 const KEPT = /^(?:x-amz-(?!date|content-sha256)|content-type$|range$)/;
+const CONDITION = /^if-(?:none-)?match$/;
 
 /** The same ground, but for its store; it ends the proxy alone. */
 export function withoutConditions(ground: Ground, carelessness: Carelessness): Ground {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
-    const isConditional = request.headers.has("if-match") || request.headers.has("if-none-match");
-    if (!isConditional || carelessness === "ignores") return pass(request, ground.s3);
-    return new Response(REFUSAL, { status: 501, headers: { "content-type": "application/xml" } });
+    const isConditional = [...request.headers.keys()].some((name) => CONDITION.test(name));
+    if (isConditional && carelessness === "refuses") {
+      return new Response(REFUSAL, { status: 501, headers: { "content-type": "application/xml" } });
+    }
+    const isHeld = carelessness === "ignores with deletions" && request.method !== "DELETE";
+    return pass(request, ground.s3, isHeld);
   });
   const endpoint = `http://127.0.0.1:${server.addr.port}`;
   return {
@@ -26,11 +30,13 @@ export function withoutConditions(ground: Ground, carelessness: Carelessness): G
   };
 }
 
-async function pass(request: Request, s3: RunningS3): Promise<Response> {
+/** `isHeld`: to its conditions. */
+async function pass(request: Request, s3: RunningS3, isHeld: boolean): Promise<Response> {
   const { method } = request;
   const { pathname, search } = new URL(request.url);
   const body = await request.bytes();
-  const headers = Object.fromEntries([...request.headers].filter(([name]) => KEPT.test(name)));
+  const isKept = (name: string) => KEPT.test(name) || isHeld && CONDITION.test(name);
+  const headers = Object.fromEntries([...request.headers].filter(([name]) => isKept(name)));
   const plain = { method, url: new URL(`${s3.endpoint}${pathname}${search}`), headers };
   const signed = search.includes("X-Amz-Expires=") ? signUntil(plain, s3) : signNow(plain, s3, body);
   return await fetch(signed.url, { method, headers: signed.headers, ...(body.length > 0 && { body }) });

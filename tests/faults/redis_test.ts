@@ -56,14 +56,18 @@ async function pushAtOnce({ client, cluster: { size, replica } }: Scene): Promis
 /** A server that is started without Redis on such a store says so. */
 async function saysWhatItFallsBackTo({ s3 }: Ground): Promise<void> {
   await using server: RunningRegistry = await startProcess({ config: s3Toml(s3) });
-  assertMatch(server.log(), /"level":"warn".*The store has no conditional writes, and locks are in memory/);
+  assertMatch(
+    server.log(),
+    /"level":"warn".*The store does not hold all writes and deletions to conditions, and locks are in memory/,
+  );
 }
 
-faultTest("A store without conditional writes", async (t) => {
+faultTest("A store that holds nobody to conditions", async (t) => {
   await using shared = await startGround();
   for (
     const [carelessness, row] of [
-      ["ignores", "ignores the conditions of writes"],
+      ["ignores", "ignores the conditions of writes and deletions"],
+      ["ignores with deletions", "ignores the conditions of deletions alone"],
       ["refuses", "answers 501 to writes with conditions"],
     ] as const
   ) {

@@ -71,7 +71,7 @@ Deno.test("startStores() makes conditions by locks in memory, with a warning tha
   assertEquals(scene.plugins, ["storage plain", "lock memory", "cache memory"]);
   assertMatch(
     scene.warnings.join("\n"),
-    /^The store has no conditional writes, and locks are in memory: [^\n]*\nThe store can be shared, and the cache is in memory: [^\n]*$/,
+    /^The store does not hold all writes and deletions to conditions, and locks are in memory: [^\n]*\nThe store can be shared, and the cache is in memory: [^\n]*$/,
   );
   assertEquals(await scene.stores.storage.features!(), {
     shared: true,
