@@ -206,11 +206,12 @@ export class Bucket {
     return etagOf(answer, key);
   }
 
-  /** Whether the store does not say that the upload has ended. */
+  /** Whether the store does not say that the upload has ended: who may add to it need not have the right to ask. */
   async #mayHaveUpload(key: string, id: string): Promise<boolean> {
-    const answer = await this.#send({ method: "GET", key, query: { uploadId: id, "max-parts": "1" } });
-    await answer.body.cancel();
-    return !isUnknownUpload(answer);
+    const asked = this.#send({ method: "GET", key, query: { uploadId: id, "max-parts": "1" } });
+    const answer = await asked.catch(unlessFailed);
+    await answer?.body.cancel();
+    return !answer || !isUnknownUpload(answer);
   }
 
   /** Has the store copy a span of another object as a part. Answers its etag. */
@@ -299,6 +300,11 @@ export class Bucket {
     const facts = await this.head(key);
     return facts?.write === write ? facts.etag : undefined;
   }
+}
+
+/** `undefined` for what the store will not do; any other failure goes on. */
+export function unlessFailed(error: unknown): undefined {
+  if (!(error instanceof PluginError) || error.code !== "failed") throw error;
 }
 
 /** A part of a multipart upload. */
