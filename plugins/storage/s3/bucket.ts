@@ -12,7 +12,7 @@ export interface S3Facts extends ObjectFacts {
   readonly etag: string;
   /** Length of what has been appended, of an object that grows (`growing.ts`). */
   readonly grown: number | undefined;
-  /** The write that made the object, where it was a conditional one. */
+  /** The write that made the object, where it was a conditional one, or a multipart upload that was given one. */
   readonly write: string | undefined;
 }
 
@@ -184,9 +184,10 @@ export class Bucket {
     return url.then((url) => ({ url, unless: GROWN }));
   }
 
-  /** Begins a multipart upload. Answers its id. */
-  async createMultipart(key: string): Promise<string> {
-    const answer = await this.#send({ method: "POST", key, query: { uploads: "" } });
+  /** Begins a multipart upload; `write` is what `S3Facts.write` will be. Answers its id. */
+  async createMultipart(key: string, write?: string): Promise<string> {
+    const headers = write === undefined ? {} : { [WRITE]: write };
+    const answer = await this.#send({ method: "POST", key, query: { uploads: "" }, headers });
     const id = textOf(await requireDone(answer, "begin a multipart upload of", key), "UploadId");
     if (!id) {
       throw new PluginError("unavailable", `Cannot begin a multipart upload of ${key}: it was given no id`);

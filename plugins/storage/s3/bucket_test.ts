@@ -1,6 +1,7 @@
 import { assertEquals } from "../../../tests/support/assert.ts";
 import { answering, startScripted, type Step } from "../../../tests/support/scripted_server.ts";
 import { Bucket } from "./bucket.ts";
+import { Copies } from "./copies.ts";
 import { probeConditions } from "./probe.ts";
 import { readSettings, type S3Options } from "./settings.ts";
 import { createTransport } from "./transport.ts";
@@ -80,4 +81,35 @@ Deno.test("probeConditions() finds out that a store has conditions", async () =>
     onDelete: (matches) => matches ? undefined : answering(412, xml("PreconditionFailed")),
   });
   assertEquals(await probeConditions(bucketAt(store.url), ":probe/"), true);
+});
+
+/** A store that completes a multipart upload for `copier`, and loses the answer. */
+function forgetful(copier: "us" | "somebody else") {
+  let mark = "another";
+  let completions = 0;
+  const steps: Readonly<Record<string, () => ReturnType<typeof answering> | "close">> = {
+    "POST uploads": () => answering(200, "<Begun><UploadId>upload</UploadId></Begun>"),
+    "PUT": () => answering(200, "<Copied><ETag>p</ETag></Copied>"),
+    "POST": () => ++completions === 1 ? "close" : answering(404, xml("NoSuchUpload")),
+    "HEAD": () => answering(200, "x".repeat(20), { "ETag": '"e-2"', "x-amz-meta-sreg-write": mark }),
+  };
+  return startScripted([(request, connection) => {
+    const { method, target, headers } = request;
+    const begins = target.endsWith("?uploads=");
+    if (begins && copier === "us") mark = headers.get("x-amz-meta-sreg-write") ?? mark;
+    const step = steps[begins ? "POST uploads" : method]!();
+    return step === "close" ? step : step(request, connection);
+  }]);
+}
+
+const COPIES = { threshold: 10, chunkSize: 10, jobs: 2 };
+
+Deno.test("copy() in parts finds out that it has copied where the answer to the last request was lost", async () => {
+  using store = forgetful("us");
+  assertEquals(await new Copies(bucketAt(store.url), COPIES).copy("from", "to", 20), true);
+});
+
+Deno.test("copy() in parts does not take for its own what somebody else has put where its upload has ended", async () => {
+  using store = forgetful("somebody else");
+  assertEquals(await new Copies(bucketAt(store.url), COPIES).copy("from", "to", 20), false);
 });
