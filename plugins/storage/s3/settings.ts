@@ -140,7 +140,8 @@ function readEncryption({ sse, sse_kms_key_id, sse_c_key_file }: S3Options): Enc
     throw refused("sse_kms_key_id", 'it needs sse = "aws:kms" beside it');
   }
   if (sse_c_key_file === undefined) {
-    if (sse === "aws:kms") return { by: "kms", keyId: sse_kms_key_id };
+    const keyId = sse_kms_key_id === undefined ? undefined : readWord("sse_kms_key_id", sse_kms_key_id);
+    if (sse === "aws:kms") return { by: "kms", keyId };
     return { by: sse === "AES256" ? "store" : "none" };
   }
   if (sse !== undefined) throw refused("sse_c_key_file", "sse is set already, and only one of them can be");

@@ -83,6 +83,10 @@ const REFUSED: readonly (readonly [options: Partial<S3Options>, message: string]
     { session_token: "to\nken" },
     "session_token: it holds a space, a line break or another character that no header takes",
   ],
+  [
+    { sse: "aws:kms", sse_kms_key_id: "a key" },
+    "sse_kms_key_id: it holds a space, a line break or another character that no header takes",
+  ],
   [{ redirect: "all" }, 'redirect: expected true, false or "external"'],
   [{ url_lifetime: 500 }, 'url_lifetime: expected from "1s" to "7d", found 500 ms'],
   [{ request_timeout: 0 }, "request_timeout: expected a time that is not 0"],
