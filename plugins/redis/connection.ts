@@ -52,6 +52,8 @@ export class Connection {
       // The node that was reached only copies another now: the address may lead to the other one already.
       reconnectOnError: ({ message }) => message.startsWith("READONLY"),
     });
+    // As many may wait for it at once as there are calls: that is no leak of memory, which the runtime would warn of.
+    this.client.setMaxListeners(0);
     this.client.on("error", (error: Error) => this.#lose(error.message));
     this.client.on("close", () => this.#lose("the connection was closed"));
     this.client.on("ready", () => this.#find());

@@ -53,12 +53,22 @@ export function readSettings({ url: text, password_file, ca_file }: RedisOptions
       ? decode(url.password)
       : readFile("password_file", password_file).trim(),
     database: Number(database),
-    tls: scheme.tls ? { ca: ca_file === undefined ? undefined : readFile("ca_file", ca_file) } : undefined,
+    tls: scheme.tls ? { ca: ca_file === undefined ? undefined : readCertificates(ca_file) } : undefined,
   };
 }
 
 function decode(part: string): string | undefined {
-  return part === "" ? undefined : decodeURIComponent(part);
+  try {
+    return part === "" ? undefined : decodeURIComponent(part);
+  } catch {
+    return refuse("url", "a % of its user name or password is not written %25");
+  }
+}
+
+function readCertificates(path: string): string {
+  const text = readFile("ca_file", path);
+  if (/^-----BEGIN (?:[A-Z]+ )?CERTIFICATE-----/m.test(text)) return text;
+  return refuse("ca_file", `expected a PEM file with a CERTIFICATE, found none in ${path}`);
 }
 
 function readFile(option: string, path: string): string {

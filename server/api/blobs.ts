@@ -1,7 +1,7 @@
 import { PluginError } from "../../plugins/contract/error.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
-import { formatContentRange, formatUnsatisfiedRange, parseRange, type Span } from "../oci/range.ts";
+import { formatContentRange, formatUnsatisfiedRange, parseRange } from "../oci/range.ts";
 import { deleteBlob, type Registry } from "../registry/registry.ts";
 import { emptyAnswer, etagOf, isKnownToClient } from "./answer.ts";
 import type { Call } from "./endpoint.ts";
@@ -13,10 +13,11 @@ export async function get(registry: Registry, call: Call<"name" | "digest">): Pr
   const { name, digest } = call.words;
   const { blobs } = registry;
   const found = await (call.method === "HEAD" ? blobs.stat(name, digest) : blobs.find(name, digest));
-  const answer = await answerWith(registry, call, found);
+  const answer = await answerWith(registry, call, { facts: found, isSure: false });
   if (answer) return answer;
   await blobs.forgetSize(digest);
-  const known = await answerWith(registry, call, await blobs.stat(name, digest));
+  const facts = await blobs.stat(name, digest);
+  const known = await answerWith(registry, call, { facts, isSure: true });
   if (known) return known;
   throw new PluginError(
     "unavailable",
@@ -24,11 +25,11 @@ export async function get(registry: Registry, call: Call<"name" | "digest">): Pr
   );
 }
 
-/** `undefined`: the blob's size is another than was believed. */
+/** `undefined`: the blob's size is another than was believed, or, where it was not `isSure`, may be. */
 async function answerWith(
   registry: Registry,
   call: Call<"name" | "digest">,
-  facts: { readonly size: number } | undefined,
+  { facts, isSure }: { readonly facts: { readonly size: number } | undefined; readonly isSure: boolean },
 ): Promise<Response | undefined> {
   const { digest } = call.words;
   const { blobs } = registry;
@@ -44,6 +45,10 @@ async function answerWith(
     return new Response(null, { headers: { ...headers, "Content-Length": String(facts.size) } });
   }
   const span = requestedSpan(call.headers, digest, facts.size);
+  if (span === "unsatisfiable") {
+    if (isSure) throw unsatisfiable(facts.size);
+    return undefined;
+  }
   const elsewhere = await findElsewhere(registry, call);
   if (elsewhere !== undefined) return redirectAnswer(elsewhere, digest);
   const opened = await blobs.open(digest, span);
@@ -85,13 +90,15 @@ export async function remove(registry: Registry, call: Call<"name" | "digest">):
 }
 
 /** The part that `Range` asks for; all where `If-Range` names other content. */
-function requestedSpan(headers: Headers, digest: Digest, size: number): Span | undefined {
+function requestedSpan(headers: Headers, digest: Digest, size: number): ReturnType<typeof parseRange> {
   const range = headers.get("Range");
   const condition = headers.get("If-Range");
   if (range === null || (condition !== null && condition !== etagOf(digest))) return undefined;
-  const span = parseRange(range, size);
-  if (span !== "unsatisfiable") return span;
-  throw new OciError("SIZE_INVALID", "Cannot serve the range: the blob is shorter", {
+  return parseRange(range, size);
+}
+
+function unsatisfiable(size: number): OciError {
+  return new OciError("SIZE_INVALID", "Cannot serve the range: the blob is shorter", {
     status: 416,
     headers: { "Content-Range": formatUnsatisfiedRange(size) },
   });

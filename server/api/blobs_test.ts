@@ -51,6 +51,8 @@ Deno.test("get() answers the blob that there is, whatever size the cache says it
       [undefined, "3000", 200, TEXT],
       ["bytes=1-2", "3000", 206, TEXT.slice(1, 3)],
       ["bytes=-4", "3000", 206, TEXT.slice(-4)],
+      ["bytes=5-6", "3", 206, TEXT.slice(5, 7)],
+      ["bytes=0-", "0", 206, TEXT],
     ] as const
   ) {
     values.set(`size:${BLOB}`, bytesOf(lie));

@@ -132,7 +132,8 @@ export class Blobs {
   /** Where this client may read a blob that `stat` has found by itself; `undefined`: it is served from here. */
   async url(digest: Digest, request: UrlRequest): Promise<string | undefined> {
     const answered = await this.#storage.url?.(blobKey(digest), request);
-    if (answered === undefined) return undefined;
+    // Who reads there cannot bring back what is aside, and `find` may have known it from the cache.
+    if (answered === undefined || !await this.#statBytes(digest)) return undefined;
     const url = URL.parse(answered);
     // What it says instead may be half a signature: it stands in no message.
     if (url === null || !/^https?:$/.test(url.protocol)) {

@@ -18,6 +18,8 @@ const FILLS_MAX = 2;
 const ENTRY_BYTES = 1024;
 /** Of one read. Larger pieces are no faster, and smaller ones are more of them. */
 const PIECE_BYTES = 256 * 1024;
+/** So much the runtime may still have in its hands when the last of a blob was read: the piece that is on its way, and the next one. */
+const TAIL_BYTES = 2 * PIECE_BYTES;
 
 /** Bounds of `HotBlobs`, and who hears of it. */
 export interface HotBlobsOptions {
@@ -182,8 +184,8 @@ function otherBytes(digest: Digest, size: number): Error {
 }
 
 /**
- * A stream of views: nothing is copied, however many read at once and however slowly. It must not be a byte stream, which would
- * take the memory away from all others.
+ * A stream of views: nothing but the tail is copied, however many read at once and however slowly. It must not be a byte stream, which
+ * would take the memory away from all others.
  */
 function piecesOf(
   hot: HotBlob,
@@ -198,9 +200,12 @@ function piecesOf(
   };
   return new ReadableStream({
     pull(controller) {
-      if (rest.byteLength > 0) controller.enqueue(rest.subarray(0, PIECE_BYTES));
+      const piece = rest.subarray(0, PIECE_BYTES);
+      // A client that takes long over the tail does not count any more, and must not hold the whole blob by it.
+      const sent = rest.byteLength > TAIL_BYTES ? piece : piece.slice();
       rest = rest.subarray(PIECE_BYTES);
       setReading(rest.byteLength > 0);
+      if (sent.byteLength > 0) controller.enqueue(sent);
       if (!isReading) controller.close();
     },
     cancel: () => setReading(false),

@@ -180,6 +180,18 @@ Deno.test("HotBlobs counts what is being sent until it was sent, or its reader h
   }
 });
 
+Deno.test("HotBlobs copies the last of what is sent, which nobody counts once it was read", async () => {
+  const scene = await Scene.open(1_300 * KIB);
+  const blob = await scene.blob(1_200 * KIB, 1);
+  await scene.pulls(blob, blob);
+  const held = async (span?: Span) => {
+    const { body } = (await scene.hot.open(blob.digest, span))!;
+    return (await Array.fromAsync(body)).map(({ buffer }) => buffer.byteLength / KIB);
+  };
+  assertEquals(await held(), [1_200, 1_200, 1_200, 256, 176]);
+  assertEquals(await held({ offset: 1_000 * KIB, length: KIB }), [1]);
+});
+
 Deno.test("HotBlobs keeps no bytes that are not what their digest says, says so, and lets them alone for a while", async () => {
   const scene = await Scene.open(KIB * KIB);
   for (

@@ -17,8 +17,8 @@ export class KeyedMutex {
 interface Turns {
   /** The last task that runs alone. */
   alone: Promise<unknown>;
-  /** Those that came after it and run together. */
-  together: Promise<unknown>[];
+  /** Those that came after it and run together, until they end. */
+  together: Set<Promise<unknown>>;
   /** Tasks that have not ended. */
   open: number;
 }
@@ -31,7 +31,9 @@ export class SharedMutex {
   together<T>(key: string, task: () => Promise<T>): Promise<T> {
     const turns = this.#turnsOf(key);
     const turn = turns.alone.then(task);
-    turns.together.push(settled(turn));
+    const { together } = turns;
+    const ended: Promise<void> = settled(turn).then(() => void together.delete(ended));
+    together.add(ended);
     return this.#count(key, turns, turn);
   }
 
@@ -40,12 +42,13 @@ export class SharedMutex {
     const turns = this.#turnsOf(key);
     const turn = Promise.all([turns.alone, ...turns.together]).then(task);
     turns.alone = settled(turn);
-    turns.together = [];
+    turns.together = new Set();
     return this.#count(key, turns, turn);
   }
 
   #turnsOf(key: string): Turns {
-    const turns = this.#turns.get(key) ?? { alone: Promise.resolve(), together: [], open: 0 };
+    const turns = this.#turns.get(key) ??
+      { alone: Promise.resolve(), together: new Set(), open: 0 };
     this.#turns.set(key, turns);
     return turns;
   }

@@ -1,4 +1,6 @@
-import { assertEquals, assertRejects } from "../../tests/support/assert.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { assert, assertEquals, assertRejects } from "../../tests/support/assert.ts";
 import { KeyedMutex, SharedMutex } from "./mutex.ts";
 
 /** Runs tasks whose beginnings and ends it writes down; each ends when it is told to. */
@@ -74,4 +76,28 @@ Deno.test("SharedMutex goes on after tasks that fail", async () => {
   await assertRejects(failing[0]!, /one/);
   await assertRejects(failing[1]!, /two/);
   assertEquals(await next, 3);
+});
+
+Deno.test("SharedMutex forgets tasks that have ended, though one of their key is always under way", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const mutex = new SharedMutex();
+  const begin = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    return { end: resolve, ended: mutex.together("x", () => promise) };
+  };
+  let last = begin();
+  collect();
+  const { heapUsed } = Deno.memoryUsage();
+  for (let count = 0; count < 100_000; count++) {
+    const next = begin();
+    last.end();
+    await last.ended;
+    last = next;
+  }
+  collect();
+  const bytes = Deno.memoryUsage().heapUsed - heapUsed;
+  last.end();
+  await last.ended;
+  assert(bytes < 2 ** 20, `${bytes} bytes are held`);
 });

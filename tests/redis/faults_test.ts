@@ -220,6 +220,16 @@ const REFUSED: readonly (readonly [name: string, options: PluginOptions, reason:
     /Cannot use url: expected the number of a database/,
   ],
   [
+    "a password with a bare percent sign",
+    { url: "redis://:50%hidden@a" },
+    /Cannot use url: a % of its user name or password is not written %25/,
+  ],
+  [
+    "an authority that is none",
+    { url: "rediss://a", ca_file: import.meta.filename! },
+    /Cannot use ca_file: expected a PEM file with a CERTIFICATE, found none in /,
+  ],
+  [
     "an authority without TLS",
     { url: "redis://a", ca_file: "/ca" },
     /Cannot use ca_file: the url asks for no TLS/,

@@ -17,6 +17,7 @@ export class Breaker {
   readonly #now: () => number;
   #failures = 0;
   #failingSince = 0;
+  #succeededAt = 0;
   #probedAt = 0;
 
   /** `now`: milliseconds that never go back. */
@@ -37,9 +38,11 @@ export class Breaker {
   record(outcome: "success" | "failure", beganAt: number): void {
     if (outcome === "success") {
       this.#failures = 0;
+      this.#succeededAt = this.#now();
       return;
     }
-    if (this.#failures === 0) this.#failingSince = beganAt;
+    // A try may have begun long before the store last answered another.
+    if (this.#failures === 0) this.#failingSince = Math.max(beganAt, this.#succeededAt);
     this.#failures++;
   }
 

@@ -12,7 +12,7 @@ export interface S3Facts extends ObjectFacts {
   readonly etag: string;
   /** Length of what has been appended, of an object that grows (`growing.ts`). */
   readonly grown: number | undefined;
-  /** The write that made the object, where it was a conditional one. */
+  /** The write that made the object, where it was a conditional one, or a multipart upload that was given one. */
   readonly write: string | undefined;
 }
 
@@ -184,9 +184,10 @@ export class Bucket {
     return url.then((url) => ({ url, unless: GROWN }));
   }
 
-  /** Begins a multipart upload. Answers its id. */
-  async createMultipart(key: string): Promise<string> {
-    const answer = await this.#send({ method: "POST", key, query: { uploads: "" } });
+  /** Begins a multipart upload; `write` is what `S3Facts.write` will be. Answers its id. */
+  async createMultipart(key: string, write?: string): Promise<string> {
+    const headers = write === undefined ? {} : { [WRITE]: write };
+    const answer = await this.#send({ method: "POST", key, query: { uploads: "" }, headers });
     const id = textOf(await requireDone(answer, "begin a multipart upload of", key), "UploadId");
     if (!id) {
       throw new PluginError("unavailable", `Cannot begin a multipart upload of ${key}: it was given no id`);
@@ -206,11 +207,12 @@ export class Bucket {
     return etagOf(answer, key);
   }
 
-  /** Whether the store does not say that the upload has ended. */
+  /** Whether the store does not say that the upload has ended: who may add to it need not have the right to ask. */
   async #mayHaveUpload(key: string, id: string): Promise<boolean> {
-    const answer = await this.#send({ method: "GET", key, query: { uploadId: id, "max-parts": "1" } });
-    await answer.body.cancel();
-    return !isUnknownUpload(answer);
+    const asked = this.#send({ method: "GET", key, query: { uploadId: id, "max-parts": "1" } });
+    const answer = await asked.catch(unlessFailed);
+    await answer?.body.cancel();
+    return !answer || !isUnknownUpload(answer);
   }
 
   /** Has the store copy a span of another object as a part. Answers its etag. */
@@ -299,6 +301,11 @@ export class Bucket {
     const facts = await this.head(key);
     return facts?.write === write ? facts.etag : undefined;
   }
+}
+
+/** `undefined` for what the store will not do; any other failure goes on. */
+export function unlessFailed(error: unknown): undefined {
+  if (!(error instanceof PluginError) || error.code !== "failed") throw error;
 }
 
 /** A part of a multipart upload. */

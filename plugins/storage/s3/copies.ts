@@ -24,10 +24,13 @@ export class Copies {
   /** Copies an object of `size` bytes. Answers whether there was one. */
   async copy(from: string, to: string, size: number): Promise<boolean> {
     if (size <= this.#settings.threshold) return await this.#bucket.copy(from, to);
-    const id = await this.#bucket.createMultipart(to);
+    const write = crypto.randomUUID();
+    const id = await this.#bucket.createMultipart(to, write);
     try {
       const parts = await this.copyParts({ key: to, id }, { key: from, size });
-      return await this.#bucket.completeMultipart(to, id, parts.map(({ etag }) => etag));
+      const isDone = await this.#bucket.completeMultipart(to, id, parts.map(({ etag }) => etag));
+      // A try whose answer was lost may have completed it.
+      return isDone || (await this.#bucket.head(to))?.write === write;
     } catch (error) {
       await this.#bucket.abortMultipart(to, id).catch(() => {});
       throw error;

@@ -1,4 +1,4 @@
-import { type OptionName, readFile, readUrl, refused, type S3Options } from "./options.ts";
+import { type OptionName, readFile, readUrl, readWord, refused, type S3Options } from "./options.ts";
 
 /** Where the keys come from. */
 export type CredentialSettings =
@@ -37,9 +37,11 @@ export function readCredentials(options: S3Options): CredentialSettings {
     case "static":
       return {
         from,
-        accessKeyId: need("access_key_id"),
+        accessKeyId: readWord("access_key_id", need("access_key_id")),
         secretKey: readSecret(options),
-        ...(options.session_token !== undefined && { sessionToken: options.session_token }),
+        ...(options.session_token !== undefined && {
+          sessionToken: readWord("session_token", options.session_token),
+        }),
       };
     case "environment":
       return { from: "static", ...readEnvironment() };
@@ -78,9 +80,13 @@ function readSecret({ secret_key, secret_key_file }: S3Options): string {
 
 /** The names are those of AWS's own programs; `plugin.toml` asks for them where they are used. */
 function readEnvironment() {
-  const accessKeyId = Deno.env.get("AWS_ACCESS_KEY_ID");
-  const secretKey = Deno.env.get("AWS_SECRET_ACCESS_KEY");
-  const sessionToken = Deno.env.get("AWS_SESSION_TOKEN");
+  const read = (name: string) => {
+    const text = Deno.env.get(name);
+    return text && readWord("credentials", text, name);
+  };
+  const accessKeyId = read("AWS_ACCESS_KEY_ID");
+  const secretKey = read("AWS_SECRET_ACCESS_KEY");
+  const sessionToken = read("AWS_SESSION_TOKEN");
   if (!accessKeyId || !secretKey) {
     throw refused(
       "credentials",

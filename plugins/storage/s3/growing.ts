@@ -4,6 +4,7 @@ import type { Bucket } from "./bucket.ts";
 import { chunksOf, joinChunks, joinStreams, readChunks, spanOfChunks, Tail } from "./chunks.ts";
 import type { Copies } from "./copies.ts";
 import {
+  compact,
   decodeGrowth,
   encodeGrowth,
   grownSize,
@@ -262,7 +263,7 @@ export class GrowingObjects {
       note,
     });
     if (put === undefined) throw changed(key);
-    this.#cache.set(key, { growth, etag: put, note });
+    this.#cache.set(key, { growth: compact(growth), etag: put, note });
     return put;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { PluginError } from "../../contract/error.ts";
+import { joinChunks } from "./chunks.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
@@ -44,6 +45,14 @@ export function isPlain({ upload, base }: Growth): boolean {
 /** Length of what is in no part, in bytes. */
 export function restSize({ rest }: Pick<Growth, "rest">): number {
   return bytesOf(rest, ({ byteLength }) => byteLength);
+}
+
+/** The same in memory of at most twice its length: each append begins a buffer of its own, and one of a byte fills little of it. */
+export function compact(growth: Growth): Growth {
+  const { rest } = growth;
+  const buffers = [...new Set(rest.map(({ buffer }) => buffer))];
+  if (bytesOf(buffers, ({ byteLength }) => byteLength) <= 2 * restSize(growth)) return growth;
+  return { ...growth, rest: [rest.length === 1 ? rest[0]!.slice() : joinChunks(rest)] };
 }
 
 /** The growth as an object's bytes; of one that is not plain. */

@@ -52,6 +52,12 @@ export function readUrl(option: OptionName, text: string): URL {
   return url;
 }
 
+/** A text that goes into signatures and headers. Throws where it cannot, and does not repeat it. */
+export function readWord(option: OptionName, text: string, what = "it"): string {
+  if (/^[\x21-\x7e]+$/.test(text)) return text;
+  throw refused(option, `${what} holds a space, a line break or another character that no header takes`);
+}
+
 /** The bytes of a file that an option names. */
 export function readFile(option: OptionName, path: string): Uint8Array<ArrayBuffer> {
   try {

@@ -1,11 +1,10 @@
-import { PluginError } from "../../contract/error.ts";
-import type { Bucket } from "./bucket.ts";
+import { type Bucket, unlessFailed } from "./bucket.ts";
 
 const NOBODYS_ETAG = '"00000000000000000000000000000000"';
 const BYTES = new TextEncoder().encode("sreg");
 
 /**
- * Whether the store holds writers to `If-None-Match` and `If-Match`, and deleters to `If-Match`: some ignore them, some refuse them.
+ * Whether the store holds writers to `If-None-Match` and `If-Match`, and deleters to `If-Match`: some ignore them, some refuse requests that have any.
  * Finds out as well whether the bucket can be written, read, and listed.
  */
 export async function probeConditions(bucket: Bucket, prefix: string): Promise<boolean> {
@@ -16,8 +15,7 @@ export async function probeConditions(bucket: Bucket, prefix: string): Promise<b
       await bucket.put(key, [BYTES]);
     return await isRefused(bucket.put(key, [BYTES], { ifAbsent: true })) &&
       await isRefused(bucket.put(key, [BYTES], { ifMatch: NOBODYS_ETAG })) &&
-      await bucket.put(key, [BYTES], { ifMatch: etag }).catch(unlessFailed) !== undefined &&
-      await isDeleteRefused(bucket, key);
+      await isDeleteHeld(bucket, key, await bucket.put(key, [BYTES], { ifMatch: etag }).catch(unlessFailed));
   } finally {
     await bucket.delete(key);
   }
@@ -27,12 +25,10 @@ async function isRefused(put: Promise<string | undefined>): Promise<boolean> {
   return await put.catch(unlessFailed) === undefined;
 }
 
-async function isDeleteRefused(bucket: Bucket, key: string): Promise<boolean> {
+/** Whether a deletion is refused where its condition does not hold, and done where it does. */
+async function isDeleteHeld(bucket: Bucket, key: string, etag: string | undefined): Promise<boolean> {
+  if (etag === undefined) return false;
   await bucket.delete(key, { ifMatch: NOBODYS_ETAG }).catch(unlessFailed);
-  return await bucket.head(key) !== undefined;
-}
-
-/** A store that does not know a condition may refuse the request altogether. */
-function unlessFailed(error: unknown): undefined {
-  if (!(error instanceof PluginError) || error.code !== "failed") throw error;
+  if (!await bucket.head(key)) return false;
+  return await bucket.delete(key, { ifMatch: etag }).catch(unlessFailed) ?? false;
 }

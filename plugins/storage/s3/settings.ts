@@ -1,10 +1,11 @@
 /** The settings of the plugin, checked. */
 
 import { Buffer } from "node:buffer";
+import { isIP } from "node:net";
 import type { Addressing } from "./addresses.ts";
 import { type CredentialSettings, readCredentials } from "./credential_settings.ts";
 export type { S3Options } from "./options.ts";
-import { type OptionName, readFile, readUrl, refused, type S3Options } from "./options.ts";
+import { type OptionName, readFile, readUrl, readWord, refused, type S3Options } from "./options.ts";
 import type { RedirectSettings } from "./redirects.ts";
 
 /** How long is waited for what. */
@@ -61,15 +62,16 @@ const URL_LIFETIME_MS_MAX = 7 * 24 * 3_600_000;
 /** Checks the options as far as their types do not, and reads the files that they name. Throws with what is wrong. */
 export function readSettings(options: S3Options): S3Settings {
   const endpoint = readUrl("endpoint", options.endpoint);
+  const publicEndpoint = options.public_endpoint === undefined
+    ? endpoint
+    : readUrl("public_endpoint", options.public_endpoint);
   const { multipart_copy_threshold, multipart_copy_chunk_size, multipart_copy_jobs } = options;
   return {
     endpoint,
-    publicEndpoint: options.public_endpoint === undefined
-      ? endpoint
-      : readUrl("public_endpoint", options.public_endpoint),
+    publicEndpoint,
     bucket: readBucket(options.bucket),
-    region: options.region,
-    addressing: options.addressing,
+    region: readWord("region", options.region),
+    addressing: readAddressing(options.addressing, [endpoint, publicEndpoint]),
     ca: options.ca_file === undefined ? undefined : readCertificates(options.ca_file),
     credentials: readCredentials(options),
     encryption: readEncryption(options),
@@ -95,6 +97,13 @@ function clamp(option: OptionName, bytes: number): number {
 function readBucket(name: string): string {
   if (/^[a-z0-9][a-z0-9._-]{1,253}[a-z0-9]$/i.test(name) && !name.includes("..")) return name;
   throw refused("bucket", `${JSON.stringify(name)} is no name of a bucket`);
+}
+
+/** No name is below an address: URLs would go on to name the endpoint alone, and take the first part of a key for the bucket. */
+function readAddressing(addressing: Addressing, endpoints: readonly URL[]): Addressing {
+  const address = endpoints.find(({ hostname }) => isIP(hostname.replace(/^\[(.*)\]$/, "$1")) !== 0);
+  if (addressing === "path" || !address) return addressing;
+  throw refused("addressing", `"virtual" needs the name of a host, and ${address.host} is an address`);
 }
 
 function readPrefix(text = ""): string {
@@ -131,7 +140,8 @@ function readEncryption({ sse, sse_kms_key_id, sse_c_key_file }: S3Options): Enc
     throw refused("sse_kms_key_id", 'it needs sse = "aws:kms" beside it');
   }
   if (sse_c_key_file === undefined) {
-    if (sse === "aws:kms") return { by: "kms", keyId: sse_kms_key_id };
+    const keyId = sse_kms_key_id === undefined ? undefined : readWord("sse_kms_key_id", sse_kms_key_id);
+    if (sse === "aws:kms") return { by: "kms", keyId };
     return { by: sse === "AES256" ? "store" : "none" };
   }
   if (sse !== undefined) throw refused("sse_c_key_file", "sse is set already, and only one of them can be");

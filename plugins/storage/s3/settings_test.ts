@@ -66,6 +66,27 @@ const REFUSED: readonly (readonly [options: Partial<S3Options>, message: string]
   [{ bucket: "a/b" }, 'bucket: "a/b" is no name of a bucket'],
   [{ key_prefix: "a//b" }, 'key_prefix: expected at most 200 ASCII characters such as "registry/eu"'],
   [{ key_prefix: "a/../b" }, 'key_prefix: expected at most 200 ASCII characters such as "registry/eu"'],
+  [
+    { endpoint: "http://127.0.0.1:9000", addressing: "virtual" },
+    'addressing: "virtual" needs the name of a host, and 127.0.0.1:9000 is an address',
+  ],
+  [
+    { public_endpoint: "http://[::1]", addressing: "virtual" },
+    'addressing: "virtual" needs the name of a host, and [::1] is an address',
+  ],
+  [{ region: "eu west" }, "region: it holds a space, a line break or another character that no header takes"],
+  [
+    { access_key_id: "ключ" },
+    "access_key_id: it holds a space, a line break or another character that no header takes",
+  ],
+  [
+    { session_token: "to\nken" },
+    "session_token: it holds a space, a line break or another character that no header takes",
+  ],
+  [
+    { sse: "aws:kms", sse_kms_key_id: "a key" },
+    "sse_kms_key_id: it holds a space, a line break or another character that no header takes",
+  ],
   [{ redirect: "all" }, 'redirect: expected true, false or "external"'],
   [{ url_lifetime: 500 }, 'url_lifetime: expected from "1s" to "7d", found 500 ms'],
   [{ request_timeout: 0 }, "request_timeout: expected a time that is not 0"],

@@ -1,0 +1,115 @@
+import { assertEquals } from "../../../tests/support/assert.ts";
+import { answering, startScripted, type Step } from "../../../tests/support/scripted_server.ts";
+import { Bucket } from "./bucket.ts";
+import { Copies } from "./copies.ts";
+import { probeConditions } from "./probe.ts";
+import { readSettings, type S3Options } from "./settings.ts";
+import { createTransport } from "./transport.ts";
+
+const OPTIONS: Omit<S3Options, "endpoint"> = {
+  bucket: "bucket",
+  region: "us-east-1",
+  addressing: "path",
+  credentials: "static",
+  access_key_id: "the-access-key",
+  secret_key: "the-secret-key",
+  multipart_min_part_size: 5e6,
+  multipart_copy_threshold: 5e9,
+  multipart_copy_chunk_size: 1e8,
+  multipart_copy_jobs: 4,
+  redirect: false,
+  url_lifetime: 60_000,
+  request_timeout: 5_000,
+  stall_timeout: 5_000,
+  retry_budget: 5_000,
+};
+
+function bucketAt(url: string): Bucket {
+  return new Bucket(createTransport(readSettings({ ...OPTIONS, endpoint: url })), { name: "bucket" });
+}
+
+function xml(code: string): string {
+  return `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`;
+}
+
+const vanish: Step = () => "close";
+
+Deno.test("putPart() tries again after a lost answer where it may not ask what the upload has", async () => {
+  using store = startScripted([
+    vanish,
+    answering(403, xml("AccessDenied")),
+    answering(200, "", { ETag: '"e"' }),
+  ]);
+  const place = { key: "a", id: "upload", number: 1 };
+  assertEquals(await bucketAt(store.url).putPart(place, [new Uint8Array(3)]), '"e"');
+  assertEquals(store.requests.map(({ method }) => method), ["PUT", "GET", "PUT"]);
+});
+
+/** A store of one object that holds writers to conditions, and deleters to what `onDelete` says of theirs. */
+function storeOfOne({ onDelete }: { readonly onDelete: (matches: boolean) => Step | undefined }) {
+  let version = 0;
+  let etag: string | undefined;
+  const list = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+  const step: Step = (request, connection) => {
+    const { method, headers } = request;
+    const [ifMatch, ifNoneMatch] = [headers.get("if-match"), headers.get("if-none-match")];
+    if (method === "GET") return answering(200, list)(request, connection);
+    if (method === "HEAD") {
+      return (etag ? answering(200, "", { ETag: etag }) : answering(404))(request, connection);
+    }
+    if (method === "PUT") {
+      const holds = ifNoneMatch ? etag === undefined : ifMatch === null || ifMatch === etag;
+      if (!holds) return answering(412, xml("PreconditionFailed"))(request, connection);
+      etag = `"${++version}"`;
+      return answering(200, "", { ETag: etag })(request, connection);
+    }
+    const refusal = ifMatch !== null ? onDelete(ifMatch === etag) : undefined;
+    if (refusal) return refusal(request, connection);
+    etag = undefined;
+    return answering(204)(request, connection);
+  };
+  return startScripted([step]);
+}
+
+Deno.test("probeConditions() takes a store that refuses to delete on a condition for one without conditions", async () => {
+  using store = storeOfOne({ onDelete: () => answering(501, xml("NotImplemented")) });
+  assertEquals(await probeConditions(bucketAt(store.url), ":probe/"), false);
+});
+
+Deno.test("probeConditions() finds out that a store has conditions", async () => {
+  using store = storeOfOne({
+    onDelete: (matches) => matches ? undefined : answering(412, xml("PreconditionFailed")),
+  });
+  assertEquals(await probeConditions(bucketAt(store.url), ":probe/"), true);
+});
+
+/** A store that completes a multipart upload for `copier`, and loses the answer. */
+function forgetful(copier: "us" | "somebody else") {
+  let mark = "another";
+  let completions = 0;
+  const steps: Readonly<Record<string, () => ReturnType<typeof answering> | "close">> = {
+    "POST uploads": () => answering(200, "<Begun><UploadId>upload</UploadId></Begun>"),
+    "PUT": () => answering(200, "<Copied><ETag>p</ETag></Copied>"),
+    "POST": () => ++completions === 1 ? "close" : answering(404, xml("NoSuchUpload")),
+    "HEAD": () => answering(200, "x".repeat(20), { "ETag": '"e-2"', "x-amz-meta-sreg-write": mark }),
+  };
+  return startScripted([(request, connection) => {
+    const { method, target, headers } = request;
+    const begins = target.endsWith("?uploads=");
+    if (begins && copier === "us") mark = headers.get("x-amz-meta-sreg-write") ?? mark;
+    const step = steps[begins ? "POST uploads" : method]!();
+    return step === "close" ? step : step(request, connection);
+  }]);
+}
+
+const COPIES = { threshold: 10, chunkSize: 10, jobs: 2 };
+
+Deno.test("copy() in parts finds out that it has copied where the answer to the last request was lost", async () => {
+  using store = forgetful("us");
+  assertEquals(await new Copies(bucketAt(store.url), COPIES).copy("from", "to", 20), true);
+});
+
+Deno.test("copy() in parts does not take for its own what somebody else has put where its upload has ended", async () => {
+  using store = forgetful("somebody else");
+  assertEquals(await new Copies(bucketAt(store.url), COPIES).copy("from", "to", 20), false);
+});
