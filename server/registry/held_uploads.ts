@@ -120,9 +120,7 @@ export class HeldUploads implements Uploads {
         if ("rest" in beginning) return await this.#beginStored(name, id, beginning.rest);
         if ("error" in beginning) return await this.#keepBroken(name, id, beginning);
         if (beginning.bytes.byteLength === 0) return { accepted: true, size: 0, session };
-        // Its time begins before that of what it says.
-        await this.#told.tell(FRESH, "upload", name, id);
-        return await this.#answerHeld(name, id, await this.#hold(name, beginning.bytes));
+        return await this.#answerHeld(name, id, await this.#hold(name, id, beginning.bytes));
       });
     });
   }
@@ -229,7 +227,7 @@ export class HeldUploads implements Uploads {
   ): Promise<ChunkAnswer> {
     const { id } = session;
     if (held.digest === digest) {
-      const since = held.since ?? await this.#freshSince(name, id);
+      const since = held.since ?? await this.#freshSince(name, id, digest);
       if (!await this.#blobs.link(name, digest, since)) throw unknownUpload();
       return { accepted: true, size: held.size, session };
     }
@@ -297,8 +295,10 @@ export class HeldUploads implements Uploads {
   }
 
   /** Puts bytes where their blob will be. */
-  async #hold(name: RepositoryName, bytes: Uint8Array<ArrayBuffer>): Promise<Held> {
+  async #hold(name: RepositoryName, id: UploadId, bytes: Uint8Array<ArrayBuffer>): Promise<Held> {
     const digest = digestBytes("sha256", bytes);
+    // Its time begins before that of what it says.
+    await this.#told.tell(FRESH, "upload", name, id, digest);
     const announced = await this.#blobs.announce(name, digest);
     const storedAt = moment();
     await this.#blobs.store(digest, bytes);
@@ -337,9 +337,9 @@ export class HeldUploads implements Uploads {
   }
 
   /** When another replica has announced and stored what is held, at the earliest, if that was a moment ago. */
-  async #freshSince(name: RepositoryName, id: UploadId): Promise<Held["since"]> {
+  async #freshSince(name: RepositoryName, id: UploadId, digest: Digest): Promise<Held["since"]> {
     const now = moment();
-    if (!await this.#told.has(FRESH, "upload", name, id)) return undefined;
+    if (!await this.#told.has(FRESH, "upload", name, id, digest)) return undefined;
     const { ttlMs } = FRESH;
     return {
       storedAt: { runningMs: now.runningMs - ttlMs, wallMs: now.wallMs - ttlMs },
