@@ -62,7 +62,8 @@ export class Deletions {
     await this.#storage.put(deletionKey(name, digest), new TextEncoder().encode(JSON.stringify(note)));
     const condition = etag === undefined ? {} : { ifMatch: etag };
     const deleted = await unlessConflict(this.#storage.delete(manifestKey(name, digest), condition));
-    if (deleted) await this.#end(name, digest, note);
+    // Another may have been faster, and have died since: this is all that is written down of what is left to do.
+    if (deleted || !await this.#isBack(name, digest)) await this.#end(name, digest, note);
     else await this.#storage.delete(deletionKey(name, digest));
     return deleted ?? false;
   }
@@ -81,11 +82,7 @@ export class Deletions {
     const digest = lastDigest(key);
     const note = await this.#storage.get(key);
     if (!digest || !note) return;
-    if (await this.#isBack(name, digest)) {
-      await this.#storage.delete(key);
-    } else {
-      await this.#end(name, digest, JSON.parse(new TextDecoder().decode(note.bytes)) as Note);
-    }
+    await this.#end(name, digest, JSON.parse(new TextDecoder().decode(note.bytes)) as Note);
   }
 
   async #end(name: RepositoryName, digest: Digest, note: Note): Promise<void> {

@@ -292,13 +292,15 @@ export class Manifests {
   }
 
   /** Everything that must be there first; none of it counts before the manifest itself is there. */
-  async #prepare(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
-    const subject = manifest.subject?.digest;
-    await Promise.all([
-      this.#catalog.addLately(name),
-      subject &&
-      this.#referrers.add(name, subject, describeReferrer(manifest, digest, push.bytes.byteLength)),
-    ]);
+  async #prepare(name: RepositoryName, newPush: NewPush): Promise<void> {
+    await Promise.all([this.#catalog.addLately(name), this.#refer(name, newPush)]);
+  }
+
+  /** Notes the manifest under its subject, if it has one. */
+  async #refer(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
+    const { subject } = manifest;
+    if (!subject) return;
+    await this.#referrers.add(name, subject.digest, describeReferrer(manifest, digest, push.bytes.byteLength));
   }
 
   async #storeStamped(name: RepositoryName, newPush: NewPush): Promise<StoreOutcome> {
@@ -314,11 +316,14 @@ export class Manifests {
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
   async #store(name: RepositoryName, newPush: NewPush): Promise<StoreOutcome> {
     const isNew = await this.#objects.put(name, newPush.id, toKeep(newPush));
-    const [found, announced] = await Promise.allSettled([
+    const [found, announced, referred] = await Promise.allSettled([
       this.#references.lookAgain(name, newPush.manifest),
       isNew ? undefined : this.#announceTags(name, newPush),
+      // Who ends a deletion may have taken away what was noted before the manifest was there.
+      this.#refer(name, newPush),
     ]);
     if (announced.status === "rejected") throw announced.reason;
+    if (referred.status === "rejected") throw referred.reason;
     if (found.status === "fulfilled") return { isNew, isQuiet: found.value };
     if (!isNew || !await this.#withdraw(name, newPush)) throw found.reason;
     return { isNew, isQuiet: false };

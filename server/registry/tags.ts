@@ -207,8 +207,8 @@ export class Tags {
       if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
       await this.#beginRemoving(name, tag, { found, ...doer });
       await this.#storage.delete(tagKey(name, tag));
+      // That it pointed to its manifest stays announced: somebody may be about to point it there again, and have announced that.
       await this.#stamps.endRemoving(name);
-      await this.#storage.delete(taggedKey(name, found.digest, tag));
       return true;
     });
   }
@@ -265,8 +265,12 @@ export class Tags {
     { digest, isBack, ...doer }: Doer & { readonly digest: Digest; readonly isBack: () => Promise<boolean> },
   ): Promise<boolean> {
     const found = await this.#read(name, tag);
-    if (await isBack()) return false;
     const points = found?.digest === digest;
+    if (await isBack()) {
+      // Who has pushed the manifest since may know nothing of the tag, and whoever deletes it next has to.
+      if (points) await this.announce(name, tag, digest);
+      if (!points || await isBack()) return false;
+    }
     if (points) await this.#beginRemoving(name, tag, { found, ...doer });
     const deleted = points && await this.#removeFound(name, tag, found);
     if (deleted || !points) {
