@@ -35,6 +35,8 @@ import { setYoungest } from "./youngest.ts";
 
 /** Of all bodies that are read at once. */
 const BUDGET_BYTES = 64 * 1024 * 1024;
+/** Of all that is read again at once. */
+const AGAIN_BYTES = 40 * 1024 * 1024;
 /** So long after it began may an upload go on that keeps nothing itself. */
 const YOUNG_MS = 24 * 3_600_000;
 const REMEMBERED_MAX = 2_000;
@@ -66,6 +68,7 @@ export class HeldUploads implements Uploads {
   readonly #told: ToldFacts;
   readonly #mutex = new KeyedMutex();
   readonly #budget = new ByteBudget(BUDGET_BYTES);
+  readonly #again = new ByteBudget(AGAIN_BYTES);
   /** What clients that do not follow their uploads' URLs go on with. */
   readonly #known = new Map<UploadId, Known>();
 
@@ -232,9 +235,14 @@ export class HeldUploads implements Uploads {
       return { accepted: true, size: held.size, session };
     }
     if (digestAlgorithm(digest) !== digestAlgorithm(held.digest)) {
-      const bytes = await this.#blobs.bytes(held.digest);
-      if (!bytes) throw unknownUpload();
-      return await this.#finishWith(name, session, { digest, bytes });
+      await this.#again.take(held.size);
+      try {
+        const bytes = await this.#blobs.bytes(held.digest);
+        if (!bytes) throw unknownUpload();
+        return await this.#finishWith(name, session, { digest, bytes });
+      } finally {
+        this.#again.give(held.size);
+      }
     }
     await this.#end(id, "cancelled");
     throw wrongDigest(digest, held.digest);

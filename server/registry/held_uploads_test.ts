@@ -338,3 +338,30 @@ Deno.test("An upload's URL says when it began, and for how long it may go on tha
     Date.now = now;
   }
 });
+
+Deno.test("finish() by another algorithm reads again no more at once than there is memory for", async () => {
+  const { storage, a } = await openTwo();
+  const bytes = new Uint8Array(5 * MIB).fill(7);
+  const [held, digest] = [digestBytes("sha256", bytes), digestBytes("sha512", bytes)];
+  const begin = async () =>
+    await a.uploads.append(NAME, await a.uploads.create(NAME), { body: bodyOf(bytes) });
+  const begun = await Promise.all(Array.from({ length: 10 }, begin));
+  const sessions = begun.map(({ session }) => session).filter((session) => session.held);
+  const all = Promise.withResolvers<void>();
+  let reading = 0;
+  const get = storage.get.bind(storage);
+  storage.get = async (key) => {
+    if (key !== blobKey(held)) return await get(key);
+    reading++;
+    await all.promise;
+    return await get(key);
+  };
+  const ends = sessions.map((session) => a.uploads.finish(NAME, session, { digest }));
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+  while (reading < 8) await turn();
+  for (let turns = 0; turns < 10; turns++) await turn();
+  assertEquals([sessions.length, reading], [10, 8]);
+  all.resolve();
+  for (const { accepted } of await Promise.all(ends)) assert(accepted);
+  assertEquals(reading, 10);
+});
