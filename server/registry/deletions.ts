@@ -68,6 +68,25 @@ export class Deletions {
     return deleted ?? false;
   }
 
+  /**
+   * The same of one that is condemned first, and then looked at whether it `mayGo`: who came to rely on it meanwhile was seen by
+   * that, or takes it back.
+   */
+  async runCondemned(
+    name: RepositoryName,
+    digest: Digest,
+    { mayGo, ...doer }: Doer & { readonly mayGo: (stored: StoredManifest) => Promise<boolean> },
+  ): Promise<boolean> {
+    const condemned = await this.#objects.condemn(name, digest);
+    if (!condemned) return false;
+    const { manifest, etag } = condemned;
+    try {
+      return await mayGo(manifest) && await this.run(name, manifest, { ...doer, etag });
+    } finally {
+      await this.#objects.pardon(name, condemned);
+    }
+  }
+
   /** Ends what a crash has cut short. */
   async recover(): Promise<void> {
     for (;;) {

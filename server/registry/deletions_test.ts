@@ -4,6 +4,7 @@ import type { Storage } from "../../plugins/contract/storage.ts";
 import { assert, assertEquals, assertRejects } from "../../tests/support/assert.ts";
 import { gated, openReplica, openShared, stopAt } from "../../tests/support/shared_memory.ts";
 import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from "../oci/media_type.ts";
+import type { OciError } from "../oci/error.ts";
 import { parseRepositoryName } from "../oci/name.ts";
 import { parseTag, type Tag } from "../oci/reference.ts";
 import { digestBytes } from "./hash.ts";
@@ -131,4 +132,34 @@ Deno.test("delete() of a manifest takes a tag that was pointed to it while anoth
   assert(await other.tags.delete(NAME, V2));
   if (!isBack) await pushAgain();
   assertEquals([await remove(registry), await tagsOf(registry)], [true, []]);
+});
+
+Deno.test("delete() takes no immutable tag that was set after it had looked for such tags", async () => {
+  const rules = {
+    isImmutable: (_: string, tag: Tag) => tag === V2,
+    hasImmutable: () => true,
+    allowsDelete: () => true,
+  };
+  for (const part of ["/_manifests/", "/_tags/", "/_tagged/", "deletions/"]) {
+    for (const verb of ["get", "list", "put", "delete"]) {
+      const storage = await openShared();
+      const registry = await openReplica(storage, { rules });
+      await push(registry, V1);
+      await push(registry, V1);
+      // Not while it starts.
+      let isPushed = true;
+      const other = await openReplica(
+        gated(storage, async (called, key) => {
+          if (isPushed || called !== verb || !key.includes(part)) return;
+          isPushed = true;
+          await push(registry, V2);
+        }),
+        { rules },
+      );
+      isPushed = false;
+      const deleted = await other.manifests.delete(NAME, DIGEST).catch((error: OciError) => error.code);
+      const isThere = await registry.manifests.get(NAME, { tag: V2 }) !== undefined;
+      assertEquals(isThere, isPushed, `${verb} ${part}: ${deleted}`);
+    }
+  }
 });

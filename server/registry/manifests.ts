@@ -120,8 +120,9 @@ export class Manifests {
     for (;;) {
       await this.#unfinished.end(name, digest);
       const deleted = await this.#changes.alone(name, async () => {
-        await this.#requireDeletable(name, digest);
-        return await this.#deleteFinished(name, digest, doer);
+        const requireDeletable = () => this.#requireDeletable(name, digest);
+        await requireDeletable();
+        return await this.#deleteFinished(name, digest, { ...doer, requireDeletable });
       });
       if (deleted !== "unfinished") return deleted;
     }
@@ -139,7 +140,10 @@ export class Manifests {
     await mapParallel(digests, (digest) => this.#unfinished.end(name, digest));
     return await this.#changes.alone(name, async () => {
       await requireDeletable();
-      const deleted = await mapParallel(digests, (digest) => this.#deleteFinished(name, digest, doer));
+      const deleted = await mapParallel(digests, (digest) => {
+        const requireTags = () => this.#tags.requireDeletable(name, digest);
+        return this.#deleteFinished(name, digest, { ...doer, requireDeletable: requireTags });
+      });
       return deleted.filter((outcome) => outcome === true).length;
     });
   }
@@ -178,15 +182,27 @@ export class Manifests {
     });
   }
 
-  /** Deletes a manifest, unless a push may be about to set a tag to it. */
-  async #deleteFinished(name: RepositoryName, digest: Digest, doer: Doer): Promise<boolean | "unfinished"> {
+  /** Deletes a manifest, unless a push may be about to set a tag to it, or, where tags may be immutable, `requireDeletable` throws. */
+  async #deleteFinished(
+    name: RepositoryName,
+    digest: Digest,
+    { requireDeletable, ...doer }: Doer & { readonly requireDeletable: () => Promise<void> },
+  ): Promise<boolean | "unfinished"> {
+    const mayGo = async (manifest: StoredManifest) => {
+      if (await this.#unfinished.mayHave(name, manifest)) return false;
+      await requireDeletable();
+      return true;
+    };
     for (;;) {
       const found = await this.#objects.find(name, digest);
       if (!found) return false;
       const { manifest, etag } = found;
       if (await this.#unfinished.mayHave(name, manifest)) return "unfinished";
       // Of one that was deleted by another and pushed anew meanwhile nothing was looked at.
-      if (await this.#deletions.run(name, manifest, { ...doer, etag })) return true;
+      const isGone = this.#tags.hasImmutable(name)
+        ? await this.#deletions.runCondemned(name, digest, { ...doer, mayGo })
+        : await this.#deletions.run(name, manifest, { ...doer, etag });
+      if (isGone) return true;
     }
   }
 
@@ -300,7 +316,11 @@ export class Manifests {
   async #refer(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
     const { subject } = manifest;
     if (!subject) return;
-    await this.#referrers.add(name, subject.digest, describeReferrer(manifest, digest, push.bytes.byteLength));
+    await this.#referrers.add(
+      name,
+      subject.digest,
+      describeReferrer(manifest, digest, push.bytes.byteLength),
+    );
   }
 
   async #storeStamped(name: RepositoryName, newPush: NewPush): Promise<StoreOutcome> {
