@@ -14,8 +14,8 @@ export interface StoredManifest {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The tags that the push which stored it was about to point to it; of others `_tagged` says so. */
   readonly tags: readonly Tag[];
-  /** Whether another push of it was accepted since: it may be older than it says. */
-  readonly isAccepted?: true;
+  /** The push that stored it. */
+  readonly push?: string;
   /** When it was pushed first, or the second time, or condemned or pardoned last, in milliseconds since the epoch. */
   readonly modifiedAtMs: number;
 }
@@ -161,13 +161,13 @@ export class ManifestObjects {
     if (!value) return undefined;
     const end = value.bytes.indexOf(NEWLINE);
     const head = JSON.parse(new TextDecoder().decode(value.bytes.subarray(0, end))) as Head;
-    const { mediaType, subject, tags = [] } = head;
+    const { mediaType, subject, tags = [], push } = head;
     const manifest = {
       digest,
       mediaType,
       tags,
       ...(subject && { subject }),
-      ...(head.accepted && { isAccepted: true as const }),
+      ...(push !== undefined && { push }),
       bytes: value.bytes.subarray(end + 1),
       modifiedAtMs: value.modifiedAtMs,
     };

@@ -110,7 +110,7 @@ export class Manifests {
     await this.#changes.together(name, async () => {
       await mapParallel(push.tags, (tag) => this.#tags.requireMovable(name, tag, digest));
       await this.#references.require(name, manifest, { believing: true });
-      await this.#putWhole(name, { id: crypto.randomUUID(), digest, manifest, push });
+      await this.#putWhole(name, { digest, manifest, push });
     });
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
   }
@@ -256,8 +256,10 @@ export class Manifests {
   }
 
   /** All of a push, begun anew where somebody took a part of it away meanwhile. */
-  async #putWhole(name: RepositoryName, newPush: NewPush): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) if (await this.#tryPut(name, newPush)) return;
+  async #putWhole(name: RepositoryName, push: Omit<NewPush, "id">): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      if (await this.#tryPut(name, { ...push, id: crypto.randomUUID() })) return;
+    }
     throw new PluginError("unavailable", `Cannot store a manifest of ${name}: it is deleted again and again`);
   }
 
@@ -269,7 +271,7 @@ export class Manifests {
     const { isNew, isQuiet } = await this.#storeStamped(name, newPush);
     // Who may still be refused moves no tag.
     if (!isNew && !await this.#isAccepted(name, newPush)) return false;
-    const change = { digest, isNew, ...(by !== undefined && { by }) };
+    const change = { digest, isNew, ...(isNew && { push: id }), ...(by !== undefined && { by }) };
     await mapParallel(tags, (tag) => this.#tags.put(name, tag, change));
     const isSure = isNew && isQuiet && this.#unfinished.isSure(begunAt);
     const requireWhole = () => this.#requireStill(name, newPush);
@@ -377,7 +379,7 @@ interface StoreOutcome {
 
 /** A push that is about to be stored. */
 interface NewPush {
-  /** A text that no other push has. */
+  /** A text that no other push has, nor another try of this one. */
   readonly id: string;
   readonly digest: Digest;
   readonly manifest: Manifest;

@@ -134,14 +134,14 @@ export class Tags {
 
   /**
    * Points the tag to a manifest that is there and was announced, between `TagStamps.beginSetting` and `endSetting`. Of two that set an
-   * immutable tag one is DENIED. `isNew`: whether the tag is likely not to be there, which saves a look.
+   * immutable tag one is DENIED. `isNew`: whether the tag is likely not to be there, which saves a look. `push`: the one that stored the
+   * manifest for this tag.
    */
   async put(
     name: RepositoryName,
     tag: Tag,
-    { digest, by, isNew }: Doer & { readonly digest: Digest; readonly isNew: boolean },
+    { isNew, ...line }: Doer & { readonly digest: Digest; readonly isNew: boolean; readonly push?: string },
   ): Promise<void> {
-    const line = { digest, ...(by !== undefined && { by }) };
     let found = isNew ? undefined : await this.#read(name, tag);
     // Who finds it gone, and there when they create it, looks again.
     while (!found) {
@@ -157,15 +157,16 @@ export class Tags {
     tag: Tag,
     { found, line }: { readonly found: TagFacts; readonly line: TagLine },
   ): Promise<void> {
-    const { digest } = line;
+    const { digest, push = found.digest === digest ? found.push : undefined, ...doer } = line;
+    const pushed = { digest, ...(push !== undefined && { push }) };
     if (this.#rules.isImmutable(name, tag)) {
       if (found.digest !== digest) throw immutableTag(tag, "move");
     } else if (found.digest === digest) {
-      await this.#storage.put(tagKey(name, tag), encodeTag({ digest, ...firstOf(found) }));
+      await this.#storage.put(tagKey(name, tag), encodeTag({ ...pushed, ...firstOf(found) }));
     } else {
       await this.#noteFirst(name, tag, found);
-      await this.#history.add(name, tag, { ...line, firstUs: found.firstUs, isDeleted: false });
-      await this.#storage.put(tagKey(name, tag), encodeTag({ digest }));
+      await this.#history.add(name, tag, { ...doer, digest, firstUs: found.firstUs, isDeleted: false });
+      await this.#storage.put(tagKey(name, tag), encodeTag(pushed));
     }
   }
 
