@@ -270,31 +270,28 @@ export class Manifests {
     const begunAt = moment();
     const { isNew, isQuiet } = await this.#storeStamped(name, newPush);
     // Who may still be refused moves no tag.
-    if (!isNew && !await this.#isAccepted(name, newPush)) return false;
+    const owner = isNew ? id : await this.#relyOn(name, newPush);
+    if (owner === undefined) return false;
     const change = { digest, isNew, ...(isNew && { push: id }), ...(by !== undefined && { by }) };
     await mapParallel(tags, (tag) => this.#tags.put(name, tag, change));
     const isSure = isNew && isQuiet && this.#unfinished.isSure(begunAt);
     const requireWhole = () => this.#requireStill(name, newPush);
-    const acceptance = isSure
-      ? "its own"
-      : await this.#objects.accept(name, id, { ...toKeep(newPush), requireWhole });
+    const owned = isSure ? id : await this.#objects.accept(name, id, { ...toKeep(newPush), requireWhole });
     // Who takes the repository out of the catalog looks for manifests first. One that was there before may have come back after that.
     await (isNew && isQuiet ? this.#catalog.addLately(name) : this.#catalog.add(name));
     if (tags.length > 0) await this.#stamps.endSetting(name);
-    if (acceptance === "its own") return true;
-    // Whoever made it anew meanwhile has not announced these tags.
-    if (acceptance === "another's") return !isNew;
-    await this.#requireStill(name, newPush);
-    return false;
+    // Of one that was made anew meanwhile these tags were not announced.
+    if (owned === undefined) await this.#requireStill(name, newPush);
+    return owned === owner;
   }
 
-  /** Whether a manifest that was there before is there still, and accepted. Fails where what it refers to is not. */
-  async #isAccepted(name: RepositoryName, stored: NewPush): Promise<boolean> {
-    const requireWhole = () => this.#references.require(name, stored.manifest, { believing: false });
-    const acceptance = await this.#objects.accept(name, stored.id, { ...toKeep(stored), requireWhole });
-    const isHeld = acceptance === "its own" || acceptance === "another's";
-    if (!isHeld) await requireWhole();
-    return isHeld;
+  /** The push that stored a manifest which is there still, and accepted; announces the tags. Fails where what it refers to is not there. */
+  async #relyOn(name: RepositoryName, newPush: NewPush): Promise<string | undefined> {
+    const requireWhole = () => this.#references.require(name, newPush.manifest, { believing: false });
+    const owner = await this.#objects.accept(name, newPush.id, { ...toKeep(newPush), requireWhole });
+    if (owner === undefined) await requireWhole();
+    else await this.#announceTags(name, newPush);
+    return owner;
   }
 
   /** Where what the manifest refers to is gone, its tags go with it: they would point to nothing. */
@@ -338,13 +335,11 @@ export class Manifests {
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
   async #store(name: RepositoryName, newPush: NewPush): Promise<StoreOutcome> {
     const isNew = await this.#objects.put(name, newPush.id, toKeep(newPush));
-    const [found, announced, referred] = await Promise.allSettled([
+    const [found, referred] = await Promise.allSettled([
       this.#references.lookAgain(name, newPush.manifest),
-      isNew ? undefined : this.#announceTags(name, newPush),
       // Who ends a deletion may have taken away what was noted before the manifest was there.
       this.#refer(name, newPush),
     ]);
-    if (announced.status === "rejected") throw announced.reason;
     if (referred.status === "rejected") throw referred.reason;
     if (found.status === "fulfilled") return { isNew, isQuiet: found.value };
     if (!isNew || !await this.#withdraw(name, newPush)) throw found.reason;

@@ -264,22 +264,23 @@ export class Tags {
     name: RepositoryName,
     tag: Tag,
     { digest, isBack, ...doer }: Doer & { readonly digest: Digest; readonly isBack: () => Promise<boolean> },
-  ): Promise<boolean> {
-    const found = await this.#read(name, tag);
-    const points = found?.digest === digest;
-    if (await isBack()) {
-      // Who has pushed the manifest since may know nothing of the tag, and whoever deletes it next has to.
-      if (points) await this.announce(name, tag, digest);
-      if (!points || await isBack()) return false;
-    }
-    if (points) await this.#beginRemoving(name, tag, { found, ...doer });
-    const deleted = points && await this.#removeFound(name, tag, found);
-    if (deleted || !points) {
-      await this.#storage.delete(taggedKey(name, digest, tag));
+  ): Promise<void> {
+    for (;;) {
+      const found = await this.#read(name, tag);
+      const points = found?.digest === digest;
+      if (await isBack()) {
+        // Who has pushed the manifest since may know nothing of the tag, and whoever deletes it next has to.
+        if (points) await this.announce(name, tag, digest);
+        if (!points || await isBack()) return;
+      }
+      if (points) await this.#beginRemoving(name, tag, { found, ...doer });
+      if (points && !await this.#removeFound(name, tag, found)) return;
+      if (!await this.#storage.delete(taggedKey(name, digest, tag))) return;
       // Who has pushed the manifest since may have announced the tag before that.
-      if (await isBack()) await this.#storage.put(taggedKey(name, digest, tag), NOTHING);
+      if (await isBack()) return await this.announce(name, tag, digest);
+      // So may who did while the manifest came and went, and have set it.
+      if (await this.get(name, tag) !== digest) return;
     }
-    return deleted;
   }
 
   async #beginRemoving(
