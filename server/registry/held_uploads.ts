@@ -177,6 +177,7 @@ export class HeldUploads implements Uploads {
     const { digest, chunk } = end;
     if (state.is === "held" && !chunk) return await this.#take(name, session, { held: state.held, digest });
     if (session.held?.digest === digest && !chunk) {
+      requireYoung(session);
       return await this.#takeRather(name, session, { held: session.held, digest });
     }
     const goesOn = chunk?.offset !== undefined && chunk.offset > 0;

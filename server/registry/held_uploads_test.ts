@@ -321,7 +321,8 @@ Deno.test("append() keeps no more in memory than there is for all, and gives bac
 Deno.test("An upload's URL says when it began, and for how long it may go on that keeps nothing", async () => {
   const { a } = await openTwo();
   const [begun, session] = [await a.uploads.create(NAME), await begin(a, "hello")];
-  const { session: stored } = await a.uploads.append(NAME, await begin(a, "hello"), { body: bodyOf("!") });
+  const first = await begin(a, "hello");
+  const { session: stored } = await a.uploads.append(NAME, first, { body: bodyOf("!") });
   assertMatch(begun.id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}-[0-9a-f]{32}$/);
   const { now } = Date;
   try {
@@ -332,6 +333,7 @@ Deno.test("An upload's URL says when it began, and for how long it may go on tha
     await refuses(() => a.uploads.append(NAME, begun, { body: bodyOf("x") }), "BLOB_UPLOAD_UNKNOWN");
     await refuses(() => a.uploads.finish(NAME, begun, end), "BLOB_UPLOAD_UNKNOWN");
     await refuses(() => a.uploads.finish(NAME, session, { digest }), "BLOB_UPLOAD_UNKNOWN");
+    await refuses(() => a.uploads.finish(NAME, first, { digest }), "BLOB_UPLOAD_UNKNOWN");
     await refuses(() => a.uploads.append(NAME, session, { body: bodyOf("x") }), "BLOB_UPLOAD_UNKNOWN");
     assertEquals(await a.uploads.size(NAME, stored), 6);
   } finally {
