@@ -13,6 +13,7 @@ import { elapsedMs, type Moment, moment, RecentlySeen } from "./recently_seen.ts
 import type { Removals } from "./removals.ts";
 import type { Telling, ToldFacts } from "./told_facts.ts";
 import type { UploadState } from "./upload_hashes.ts";
+import { setYoungest } from "./youngest.ts";
 
 const HOLDERS_ASKED_MAX = 100;
 /** For how long an announcement is sure to be there: shorter than any grace time. */
@@ -21,6 +22,10 @@ const ANNOUNCED_MS = 500;
 const ANNOUNCED_SHARED_MS = 5_000;
 /** Far shorter than removals are announced, however far clocks are apart. */
 const TOLD: Telling = { ttlMs: 60_000, ageMaxMs: 10 * 60_000 };
+
+/** So long is it believed that the bytes are where a client is sent to. */
+const PLACED_MS = 60_000;
+const PLACED_MAX = 10_000;
 
 /** That somebody will look whether the blob is needed. */
 export interface Announcement {
@@ -39,6 +44,8 @@ export class Blobs {
   readonly #shared: boolean;
   readonly #hot: HotBlobs | undefined;
   readonly #seen = new RecentlySeen();
+  /** When bytes were seen in their place, of blobs that clients read by themselves. */
+  readonly #placed = new Map<Digest, Moment>();
   readonly #told: ToldFacts;
 
   constructor(
@@ -141,7 +148,17 @@ export class Blobs {
         `Cannot send a client to ${blobKey(digest)}: the store's URL is none of HTTP`,
       );
     }
-    return url.href;
+    return await this.#arePlaced(digest) ? url.href : undefined;
+  }
+
+  /** Whether the bytes are in their place, or were lately: what a collector has taken aside is brought back there. */
+  async #arePlaced(digest: Digest): Promise<boolean> {
+    const seen = this.#placed.get(digest);
+    if (seen && elapsedMs(seen) < PLACED_MS) return true;
+    const askedAt = moment();
+    const found = await this.#statBytes(digest);
+    if (found) setYoungest(this.#placed, digest, askedAt, PLACED_MAX);
+    return found !== undefined;
   }
 
   /** Announces that the repository is about to have the blob, so that it is found should nothing come to need it. */
