@@ -365,14 +365,16 @@ export class HeldUploads implements Uploads {
     const bytesMax = Math.min(chunk.length ?? SHORT_BYTES_MAX, SHORT_BYTES_MAX);
     const isLong = (chunk.length ?? 0) > SHORT_BYTES_MAX;
     if (isLong || !this.#budget.tryTake(bytesMax)) return await use({ rest: chunk.body });
-    let beginning: Beginning | undefined;
+    let taken = bytesMax;
+    const give = () => {
+      this.#budget.give(taken);
+      taken = 0;
+    };
     try {
-      beginning = await readBeginning(chunk.body, bytesMax);
-      if ("bytes" in beginning) return await use(beginning);
+      return await use(await readBeginning(chunk.body, bytesMax, give));
     } finally {
-      this.#budget.give(bytesMax);
+      give();
     }
-    return await use(beginning);
   }
 
   async #remember(session: UploadSession, known: Known): Promise<void> {

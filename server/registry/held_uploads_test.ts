@@ -367,3 +367,37 @@ Deno.test("finish() by another algorithm reads again no more at once than there 
   for (const { accepted } of await Promise.all(ends)) assert(accepted);
   assertEquals(reading, 10);
 });
+
+Deno.test("append() reads no more ahead than there is memory for, of bodies that turn out to be long", async () => {
+  const { storage, a } = await openTwo();
+  const go = Promise.withResolvers<void>();
+  const append = storage.append.bind(storage);
+  let waiting = 0;
+  storage.append = async (...args) => {
+    waiting++;
+    await go.promise;
+    return await append(...args);
+  };
+  let readMib = 0;
+  const long = (): Bytes => {
+    let left = 6;
+    const pull = (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
+      if (left-- === 0) return controller.close();
+      readMib++;
+      controller.enqueue(new Uint8Array(MIB));
+    };
+    return new ReadableStream({ pull }, { highWaterMark: 0 });
+  };
+  const answers = [];
+  for (let turn = 1; turn <= 20; turn++) {
+    answers.push(a.uploads.append(NAME, await a.uploads.create(NAME), { body: long() }));
+    while (waiting < turn) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assertEquals(readMib, 12 * 6);
+  go.resolve();
+  for (const { size, session } of await Promise.all(answers)) {
+    assertEquals([size, session.isStored], [6 * MIB, true]);
+  }
+  const next = await a.uploads.append(NAME, await a.uploads.create(NAME), { body: bodyOf("hello") });
+  assert(next.session.held);
+});
