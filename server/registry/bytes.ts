@@ -147,8 +147,15 @@ export type Beginning =
   | { readonly bytes: Chunk; readonly error?: unknown }
   | { readonly rest: Bytes };
 
-/** Reads a body of at most so many bytes whole, or as far as it goes, and leaves a longer one as it was. */
-export async function readBeginning(body: Bytes, bytesMax: number): Promise<Beginning> {
+/**
+ * Reads a body of at most so many bytes whole, or as far as it goes, and leaves a longer one as it was; `passed` is called once
+ * what was read of that is held here no more.
+ */
+export async function readBeginning(
+  body: Bytes,
+  bytesMax: number,
+  passed: () => void = () => {},
+): Promise<Beginning> {
   const source = openReader(body, Infinity);
   const blocks = new Blocks();
   let free: Chunk = new Uint8Array(CHUNK_BYTES);
@@ -163,7 +170,7 @@ export async function readBeginning(body: Bytes, bytesMax: number): Promise<Begi
   } catch (error) {
     return { bytes: blocks.join(), error };
   }
-  return { rest: joinBody(blocks.full(), source) };
+  return { rest: joinBody(blocks.full(), source, passed) };
 }
 
 /** Bytes that come in pieces: what they take is bounded by how many they are, not by the buffers that brought them. */
@@ -204,13 +211,14 @@ class Blocks {
 }
 
 /** What was read of a body, then what follows. */
-function joinBody(chunks: Chunk[], source: ReturnType<typeof openReader>): Bytes {
+function joinBody(chunks: Chunk[], source: ReturnType<typeof openReader>, passed: () => void): Bytes {
   return new ReadableStream({
     type: "bytes",
     autoAllocateChunkSize: CHUNK_BYTES,
     async pull(controller) {
       const first = chunks.shift();
       if (first) return controller.enqueue(first);
+      passed();
       await passOn(controller as ReadableByteStreamController, source);
     },
     cancel: (reason) => source.cancel(reason),

@@ -62,9 +62,29 @@ export class Deletions {
     await this.#storage.put(deletionKey(name, digest), new TextEncoder().encode(JSON.stringify(note)));
     const condition = etag === undefined ? {} : { ifMatch: etag };
     const deleted = await unlessConflict(this.#storage.delete(manifestKey(name, digest), condition));
-    if (deleted) await this.#end(name, digest, note);
+    // Another may have been faster, and have died since: this is all that is written down of what is left to do.
+    if (deleted || !await this.#isBack(name, digest)) await this.#end(name, digest, note);
     else await this.#storage.delete(deletionKey(name, digest));
     return deleted ?? false;
+  }
+
+  /**
+   * The same of one that is condemned first, and then looked at whether it `mayGo`: who came to rely on it meanwhile was seen by
+   * that, or takes it back.
+   */
+  async runCondemned(
+    name: RepositoryName,
+    digest: Digest,
+    { mayGo, ...doer }: Doer & { readonly mayGo: (stored: StoredManifest) => Promise<boolean> },
+  ): Promise<boolean> {
+    const condemned = await this.#objects.condemn(name, digest);
+    if (!condemned) return false;
+    const { manifest, etag } = condemned;
+    try {
+      return await mayGo(manifest) && await this.run(name, manifest, { ...doer, etag });
+    } finally {
+      await this.#objects.pardon(name, condemned);
+    }
   }
 
   /** Ends what a crash has cut short. */
@@ -81,11 +101,7 @@ export class Deletions {
     const digest = lastDigest(key);
     const note = await this.#storage.get(key);
     if (!digest || !note) return;
-    if (await this.#isBack(name, digest)) {
-      await this.#storage.delete(key);
-    } else {
-      await this.#end(name, digest, JSON.parse(new TextDecoder().decode(note.bytes)) as Note);
-    }
+    await this.#end(name, digest, JSON.parse(new TextDecoder().decode(note.bytes)) as Note);
   }
 
   async #end(name: RepositoryName, digest: Digest, note: Note): Promise<void> {

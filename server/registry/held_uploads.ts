@@ -35,6 +35,8 @@ import { setYoungest } from "./youngest.ts";
 
 /** Of all bodies that are read at once. */
 const BUDGET_BYTES = 64 * 1024 * 1024;
+/** Of all that is read again at once. */
+const AGAIN_BYTES = 40 * 1024 * 1024;
 /** So long after it began may an upload go on that keeps nothing itself. */
 const YOUNG_MS = 24 * 3_600_000;
 const REMEMBERED_MAX = 2_000;
@@ -66,6 +68,7 @@ export class HeldUploads implements Uploads {
   readonly #told: ToldFacts;
   readonly #mutex = new KeyedMutex();
   readonly #budget = new ByteBudget(BUDGET_BYTES);
+  readonly #again = new ByteBudget(AGAIN_BYTES);
   /** What clients that do not follow their uploads' URLs go on with. */
   readonly #known = new Map<UploadId, Known>();
 
@@ -120,9 +123,7 @@ export class HeldUploads implements Uploads {
         if ("rest" in beginning) return await this.#beginStored(name, id, beginning.rest);
         if ("error" in beginning) return await this.#keepBroken(name, id, beginning);
         if (beginning.bytes.byteLength === 0) return { accepted: true, size: 0, session };
-        // Its time begins before that of what it says.
-        await this.#told.tell(FRESH, "upload", name, id);
-        return await this.#answerHeld(name, id, await this.#hold(name, beginning.bytes));
+        return await this.#answerHeld(name, id, await this.#hold(name, id, beginning.bytes));
       });
     });
   }
@@ -176,6 +177,7 @@ export class HeldUploads implements Uploads {
     const { digest, chunk } = end;
     if (state.is === "held" && !chunk) return await this.#take(name, session, { held: state.held, digest });
     if (session.held?.digest === digest && !chunk) {
+      requireYoung(session);
       return await this.#takeRather(name, session, { held: session.held, digest });
     }
     const goesOn = chunk?.offset !== undefined && chunk.offset > 0;
@@ -229,14 +231,19 @@ export class HeldUploads implements Uploads {
   ): Promise<ChunkAnswer> {
     const { id } = session;
     if (held.digest === digest) {
-      const since = held.since ?? await this.#freshSince(name, id);
+      const since = held.since ?? await this.#freshSince(name, id, digest);
       if (!await this.#blobs.link(name, digest, since)) throw unknownUpload();
       return { accepted: true, size: held.size, session };
     }
     if (digestAlgorithm(digest) !== digestAlgorithm(held.digest)) {
-      const bytes = await this.#blobs.bytes(held.digest);
-      if (!bytes) throw unknownUpload();
-      return await this.#finishWith(name, session, { digest, bytes });
+      await this.#again.take(held.size);
+      try {
+        const bytes = await this.#blobs.bytes(held.digest);
+        if (!bytes) throw unknownUpload();
+        return await this.#finishWith(name, session, { digest, bytes });
+      } finally {
+        this.#again.give(held.size);
+      }
     }
     await this.#end(id, "cancelled");
     throw wrongDigest(digest, held.digest);
@@ -297,8 +304,10 @@ export class HeldUploads implements Uploads {
   }
 
   /** Puts bytes where their blob will be. */
-  async #hold(name: RepositoryName, bytes: Uint8Array<ArrayBuffer>): Promise<Held> {
+  async #hold(name: RepositoryName, id: UploadId, bytes: Uint8Array<ArrayBuffer>): Promise<Held> {
     const digest = digestBytes("sha256", bytes);
+    // Its time begins before that of what it says.
+    await this.#told.tell(FRESH, "upload", name, id, digest);
     const announced = await this.#blobs.announce(name, digest);
     const storedAt = moment();
     await this.#blobs.store(digest, bytes);
@@ -337,9 +346,9 @@ export class HeldUploads implements Uploads {
   }
 
   /** When another replica has announced and stored what is held, at the earliest, if that was a moment ago. */
-  async #freshSince(name: RepositoryName, id: UploadId): Promise<Held["since"]> {
+  async #freshSince(name: RepositoryName, id: UploadId, digest: Digest): Promise<Held["since"]> {
     const now = moment();
-    if (!await this.#told.has(FRESH, "upload", name, id)) return undefined;
+    if (!await this.#told.has(FRESH, "upload", name, id, digest)) return undefined;
     const { ttlMs } = FRESH;
     return {
       storedAt: { runningMs: now.runningMs - ttlMs, wallMs: now.wallMs - ttlMs },
@@ -356,14 +365,16 @@ export class HeldUploads implements Uploads {
     const bytesMax = Math.min(chunk.length ?? SHORT_BYTES_MAX, SHORT_BYTES_MAX);
     const isLong = (chunk.length ?? 0) > SHORT_BYTES_MAX;
     if (isLong || !this.#budget.tryTake(bytesMax)) return await use({ rest: chunk.body });
-    let beginning: Beginning | undefined;
+    let taken = bytesMax;
+    const give = () => {
+      this.#budget.give(taken);
+      taken = 0;
+    };
     try {
-      beginning = await readBeginning(chunk.body, bytesMax);
-      if ("bytes" in beginning) return await use(beginning);
+      return await use(await readBeginning(chunk.body, bytesMax, give));
     } finally {
-      this.#budget.give(bytesMax);
+      give();
     }
-    return await use(beginning);
   }
 
   async #remember(session: UploadSession, known: Known): Promise<void> {

@@ -9,12 +9,12 @@ import {
   type Schedule,
   twoSwitches,
 } from "../../tests/support/interleavings.ts";
-import { keysOf, openReplica } from "../../tests/support/shared_memory.ts";
+import { keysOf, openReplica, openShared, openTextCache } from "../../tests/support/shared_memory.ts";
 import { type Clock, MOVE_MS, openTicking, twoStepMoves } from "../../tests/support/two_step_moves.ts";
 import { OciError } from "../oci/error.ts";
 import { parseRepositoryName } from "../oci/name.ts";
 import { digestBytes } from "./hash.ts";
-import { dueBytesKey } from "./keys.ts";
+import { blobKey, dueBytesKey } from "./keys.ts";
 import type { Registry } from "./registry.ts";
 import type { Task } from "./task.ts";
 
@@ -209,3 +209,19 @@ function dying(storage: Storage, calls: number): Storage {
   });
   return Object.fromEntries(verbs) as unknown as Storage;
 }
+
+Deno.test("A client is sent to a blob whose bytes a collector took aside between chunk and end, and they are there", async () => {
+  const storage = await openShared();
+  storage.url = (key) => Promise.resolve(`https://store.example/${key}`);
+  const { uploads, garbage, blobs } = await openReplica(storage, { cache: openTextCache().cache });
+  await storage.put(dueBytesKey(BLOB), new Uint8Array(1));
+  const chunk = { body: new Blob([TEXT]).stream() };
+  const { session } = await uploads.append(NAME, await uploads.create(NAME), chunk);
+  await garbage.collect({ graceMs: HOUR_MS, dryRun: false }, TASK);
+  assertEquals(await storage.stat(blobKey(BLOB)), undefined);
+  assert((await uploads.finish(NAME, session, { digest: BLOB })).accepted);
+  assertEquals(await blobs.find(NAME, BLOB), { size: TEXT.length });
+  const url = await blobs.url(BLOB, { mediaType: "application/octet-stream" });
+  assertEquals(url, `https://store.example/${blobKey(BLOB)}`);
+  assertEquals((await storage.stat(blobKey(BLOB)))?.size, TEXT.length);
+});

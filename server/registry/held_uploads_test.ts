@@ -321,7 +321,8 @@ Deno.test("append() keeps no more in memory than there is for all, and gives bac
 Deno.test("An upload's URL says when it began, and for how long it may go on that keeps nothing", async () => {
   const { a } = await openTwo();
   const [begun, session] = [await a.uploads.create(NAME), await begin(a, "hello")];
-  const { session: stored } = await a.uploads.append(NAME, await begin(a, "hello"), { body: bodyOf("!") });
+  const first = await begin(a, "hello");
+  const { session: stored } = await a.uploads.append(NAME, first, { body: bodyOf("!") });
   assertMatch(begun.id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}-[0-9a-f]{32}$/);
   const { now } = Date;
   try {
@@ -332,9 +333,71 @@ Deno.test("An upload's URL says when it began, and for how long it may go on tha
     await refuses(() => a.uploads.append(NAME, begun, { body: bodyOf("x") }), "BLOB_UPLOAD_UNKNOWN");
     await refuses(() => a.uploads.finish(NAME, begun, end), "BLOB_UPLOAD_UNKNOWN");
     await refuses(() => a.uploads.finish(NAME, session, { digest }), "BLOB_UPLOAD_UNKNOWN");
+    await refuses(() => a.uploads.finish(NAME, first, { digest }), "BLOB_UPLOAD_UNKNOWN");
     await refuses(() => a.uploads.append(NAME, session, { body: bodyOf("x") }), "BLOB_UPLOAD_UNKNOWN");
     assertEquals(await a.uploads.size(NAME, stored), 6);
   } finally {
     Date.now = now;
   }
+});
+
+Deno.test("finish() by another algorithm reads again no more at once than there is memory for", async () => {
+  const { storage, a } = await openTwo();
+  const bytes = new Uint8Array(5 * MIB).fill(7);
+  const [held, digest] = [digestBytes("sha256", bytes), digestBytes("sha512", bytes)];
+  const begin = async () =>
+    await a.uploads.append(NAME, await a.uploads.create(NAME), { body: bodyOf(bytes) });
+  const begun = await Promise.all(Array.from({ length: 10 }, begin));
+  const sessions = begun.map(({ session }) => session).filter((session) => session.held);
+  const all = Promise.withResolvers<void>();
+  let reading = 0;
+  const get = storage.get.bind(storage);
+  storage.get = async (key) => {
+    if (key !== blobKey(held)) return await get(key);
+    reading++;
+    await all.promise;
+    return await get(key);
+  };
+  const ends = sessions.map((session) => a.uploads.finish(NAME, session, { digest }));
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+  while (reading < 8) await turn();
+  for (let turns = 0; turns < 10; turns++) await turn();
+  assertEquals([sessions.length, reading], [10, 8]);
+  all.resolve();
+  for (const { accepted } of await Promise.all(ends)) assert(accepted);
+  assertEquals(reading, 10);
+});
+
+Deno.test("append() reads no more ahead than there is memory for, of bodies that turn out to be long", async () => {
+  const { storage, a } = await openTwo();
+  const go = Promise.withResolvers<void>();
+  const append = storage.append.bind(storage);
+  let waiting = 0;
+  storage.append = async (...args) => {
+    waiting++;
+    await go.promise;
+    return await append(...args);
+  };
+  let readMib = 0;
+  const long = (): Bytes => {
+    let left = 6;
+    const pull = (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
+      if (left-- === 0) return controller.close();
+      readMib++;
+      controller.enqueue(new Uint8Array(MIB));
+    };
+    return new ReadableStream({ pull }, { highWaterMark: 0 });
+  };
+  const answers = [];
+  for (let turn = 1; turn <= 20; turn++) {
+    answers.push(a.uploads.append(NAME, await a.uploads.create(NAME), { body: long() }));
+    while (waiting < turn) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assertEquals(readMib, 12 * 6);
+  go.resolve();
+  for (const { size, session } of await Promise.all(answers)) {
+    assertEquals([size, session.isStored], [6 * MIB, true]);
+  }
+  const next = await a.uploads.append(NAME, await a.uploads.create(NAME), { body: bodyOf("hello") });
+  assert(next.session.held);
 });

@@ -7,6 +7,7 @@ import type { OciError } from "../oci/error.ts";
 import { parseRepositoryName } from "../oci/name.ts";
 import { formatUploadSession, type HeldBytes, type UploadId, type UploadSession } from "../oci/upload.ts";
 import { digestBytes } from "./hash.ts";
+import { blobKey } from "./keys.ts";
 import type { Registry } from "./registry.ts";
 
 const NAME = parseRepositoryName("library/app");
@@ -148,4 +149,17 @@ Deno.test("What the cache says of an upload is used where it is true", async () 
   assertEquals(await b.uploads.size(NAME, begun), 5);
   assertEquals((await b.uploads.finish(NAME, begun, { digest: digestOf("hello") })).accepted, true);
   assertEquals(texts.get(`upload:${begun.id}`), digestOf("hello"));
+});
+
+Deno.test("finish() does not believe of what was held long ago what is told of what was held since", async () => {
+  const storage = await openShared();
+  const { cache, texts } = openTextCache();
+  const open = () => openReplica(storage, { cache });
+  const [a, b, c] = [await open(), await open(), await open()];
+  const { id, held: bytes } = await held(a, ANYBODY, "hello");
+  // A collector comes, and the cache forgets.
+  await storage.delete(blobKey(bytes.digest));
+  texts.clear();
+  await b.uploads.append(NAME, { id }, { body: new Blob(["other"]).stream() });
+  await assertUnknown(() => c.uploads.finish(NAME, { id, held: bytes }, { digest: bytes.digest }));
 });

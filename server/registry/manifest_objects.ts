@@ -14,8 +14,8 @@ export interface StoredManifest {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The tags that the push which stored it was about to point to it; of others `_tagged` says so. */
   readonly tags: readonly Tag[];
-  /** Whether another push of it was accepted since: it may be older than it says. */
-  readonly isAccepted?: true;
+  /** The push that stored it. */
+  readonly push?: string;
   /** When it was pushed first, or the second time, or condemned or pardoned last, in milliseconds since the epoch. */
   readonly modifiedAtMs: number;
 }
@@ -28,9 +28,6 @@ export interface FoundManifest {
   readonly manifest: StoredManifest;
   readonly etag: string;
 }
-
-/** Whose manifest a push is accepted upon; `pardoned`: it was condemned, and what it refers to may be gone. */
-export type Acceptance = "its own" | "another's" | "pardoned";
 
 interface Head {
   readonly mediaType: string;
@@ -97,13 +94,14 @@ export class ManifestObjects {
   /**
    * The same for `push`, which is accepted where it is held: nobody else takes the manifest back then. One that another push has
    * stored, or that is about to be put in the place of what is damaged, is accepted once `requireWhole` does not throw: that other
-   * push may find it lacking yet, or may have died.
+   * push may find it lacking yet, or may have died. Answers the push that stored it; `undefined` where it is gone, or was condemned: what
+   * it refers to may be gone.
    */
   async accept(
     name: RepositoryName,
     push: string,
     { requireWhole, ...manifest }: NewManifest & { readonly requireWhole: () => Promise<void> },
-  ): Promise<Acceptance | undefined> {
+  ): Promise<string | undefined> {
     for (;;) {
       const read = await this.#read(name, manifest.digest);
       if (!read) return undefined;
@@ -118,10 +116,10 @@ export class ManifestObjects {
       }
       const { head } = read;
       const isCondemned = head.condemned !== undefined;
-      const owner = head.push === push ? "its own" : "another's";
+      const { push: owner = "" } = head;
       if (!isCondemned && (head.push === push || head.accepted)) return owner;
       if (await this.#replace(name, read, isCondemned ? {} : { accepted: true })) {
-        return isCondemned ? "pardoned" : owner;
+        return isCondemned ? undefined : owner;
       }
     }
   }
@@ -161,13 +159,13 @@ export class ManifestObjects {
     if (!value) return undefined;
     const end = value.bytes.indexOf(NEWLINE);
     const head = JSON.parse(new TextDecoder().decode(value.bytes.subarray(0, end))) as Head;
-    const { mediaType, subject, tags = [] } = head;
+    const { mediaType, subject, tags = [], push } = head;
     const manifest = {
       digest,
       mediaType,
       tags,
       ...(subject && { subject }),
-      ...(head.accepted && { isAccepted: true as const }),
+      ...(push !== undefined && { push }),
       bytes: value.bytes.subarray(end + 1),
       modifiedAtMs: value.modifiedAtMs,
     };

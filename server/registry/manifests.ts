@@ -110,7 +110,7 @@ export class Manifests {
     await this.#changes.together(name, async () => {
       await mapParallel(push.tags, (tag) => this.#tags.requireMovable(name, tag, digest));
       await this.#references.require(name, manifest, { believing: true });
-      await this.#putWhole(name, { id: crypto.randomUUID(), digest, manifest, push });
+      await this.#putWhole(name, { digest, manifest, push });
     });
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
   }
@@ -120,8 +120,9 @@ export class Manifests {
     for (;;) {
       await this.#unfinished.end(name, digest);
       const deleted = await this.#changes.alone(name, async () => {
-        await this.#requireDeletable(name, digest);
-        return await this.#deleteFinished(name, digest, doer);
+        const requireDeletable = () => this.#requireDeletable(name, digest);
+        await requireDeletable();
+        return await this.#deleteFinished(name, digest, { ...doer, requireDeletable });
       });
       if (deleted !== "unfinished") return deleted;
     }
@@ -139,7 +140,10 @@ export class Manifests {
     await mapParallel(digests, (digest) => this.#unfinished.end(name, digest));
     return await this.#changes.alone(name, async () => {
       await requireDeletable();
-      const deleted = await mapParallel(digests, (digest) => this.#deleteFinished(name, digest, doer));
+      const deleted = await mapParallel(digests, (digest) => {
+        const requireTags = () => this.#tags.requireDeletable(name, digest);
+        return this.#deleteFinished(name, digest, { ...doer, requireDeletable: requireTags });
+      });
       return deleted.filter((outcome) => outcome === true).length;
     });
   }
@@ -178,15 +182,27 @@ export class Manifests {
     });
   }
 
-  /** Deletes a manifest, unless a push may be about to set a tag to it. */
-  async #deleteFinished(name: RepositoryName, digest: Digest, doer: Doer): Promise<boolean | "unfinished"> {
+  /** Deletes a manifest, unless a push may be about to set a tag to it, or, where tags may be immutable, `requireDeletable` throws. */
+  async #deleteFinished(
+    name: RepositoryName,
+    digest: Digest,
+    { requireDeletable, ...doer }: Doer & { readonly requireDeletable: () => Promise<void> },
+  ): Promise<boolean | "unfinished"> {
+    const mayGo = async (manifest: StoredManifest) => {
+      if (await this.#unfinished.mayHave(name, manifest)) return false;
+      await requireDeletable();
+      return true;
+    };
     for (;;) {
       const found = await this.#objects.find(name, digest);
       if (!found) return false;
       const { manifest, etag } = found;
       if (await this.#unfinished.mayHave(name, manifest)) return "unfinished";
       // Of one that was deleted by another and pushed anew meanwhile nothing was looked at.
-      if (await this.#deletions.run(name, manifest, { ...doer, etag })) return true;
+      const isGone = this.#tags.hasImmutable(name)
+        ? await this.#deletions.runCondemned(name, digest, { ...doer, mayGo })
+        : await this.#deletions.run(name, manifest, { ...doer, etag });
+      if (isGone) return true;
     }
   }
 
@@ -240,8 +256,10 @@ export class Manifests {
   }
 
   /** All of a push, begun anew where somebody took a part of it away meanwhile. */
-  async #putWhole(name: RepositoryName, newPush: NewPush): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) if (await this.#tryPut(name, newPush)) return;
+  async #putWhole(name: RepositoryName, push: Omit<NewPush, "id">): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      if (await this.#tryPut(name, { ...push, id: crypto.randomUUID() })) return;
+    }
     throw new PluginError("unavailable", `Cannot store a manifest of ${name}: it is deleted again and again`);
   }
 
@@ -252,31 +270,28 @@ export class Manifests {
     const begunAt = moment();
     const { isNew, isQuiet } = await this.#storeStamped(name, newPush);
     // Who may still be refused moves no tag.
-    if (!isNew && !await this.#isAccepted(name, newPush)) return false;
-    const change = { digest, isNew, ...(by !== undefined && { by }) };
+    const owner = isNew ? id : await this.#relyOn(name, newPush);
+    if (owner === undefined) return false;
+    const change = { digest, isNew, ...(isNew && { push: id }), ...(by !== undefined && { by }) };
     await mapParallel(tags, (tag) => this.#tags.put(name, tag, change));
     const isSure = isNew && isQuiet && this.#unfinished.isSure(begunAt);
     const requireWhole = () => this.#requireStill(name, newPush);
-    const acceptance = isSure
-      ? "its own"
-      : await this.#objects.accept(name, id, { ...toKeep(newPush), requireWhole });
+    const owned = isSure ? id : await this.#objects.accept(name, id, { ...toKeep(newPush), requireWhole });
     // Who takes the repository out of the catalog looks for manifests first. One that was there before may have come back after that.
     await (isNew && isQuiet ? this.#catalog.addLately(name) : this.#catalog.add(name));
     if (tags.length > 0) await this.#stamps.endSetting(name);
-    if (acceptance === "its own") return true;
-    // Whoever made it anew meanwhile has not announced these tags.
-    if (acceptance === "another's") return !isNew;
-    await this.#requireStill(name, newPush);
-    return false;
+    // Of one that was made anew meanwhile these tags were not announced.
+    if (owned === undefined) await this.#requireStill(name, newPush);
+    return owned === owner;
   }
 
-  /** Whether a manifest that was there before is there still, and accepted. Fails where what it refers to is not. */
-  async #isAccepted(name: RepositoryName, stored: NewPush): Promise<boolean> {
-    const requireWhole = () => this.#references.require(name, stored.manifest, { believing: false });
-    const acceptance = await this.#objects.accept(name, stored.id, { ...toKeep(stored), requireWhole });
-    const isHeld = acceptance === "its own" || acceptance === "another's";
-    if (!isHeld) await requireWhole();
-    return isHeld;
+  /** The push that stored a manifest which is there still, and accepted; announces the tags. Fails where what it refers to is not there. */
+  async #relyOn(name: RepositoryName, newPush: NewPush): Promise<string | undefined> {
+    const requireWhole = () => this.#references.require(name, newPush.manifest, { believing: false });
+    const owner = await this.#objects.accept(name, newPush.id, { ...toKeep(newPush), requireWhole });
+    if (owner === undefined) await requireWhole();
+    else await this.#announceTags(name, newPush);
+    return owner;
   }
 
   /** Where what the manifest refers to is gone, its tags go with it: they would point to nothing. */
@@ -292,13 +307,19 @@ export class Manifests {
   }
 
   /** Everything that must be there first; none of it counts before the manifest itself is there. */
-  async #prepare(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
-    const subject = manifest.subject?.digest;
-    await Promise.all([
-      this.#catalog.addLately(name),
-      subject &&
-      this.#referrers.add(name, subject, describeReferrer(manifest, digest, push.bytes.byteLength)),
-    ]);
+  async #prepare(name: RepositoryName, newPush: NewPush): Promise<void> {
+    await Promise.all([this.#catalog.addLately(name), this.#refer(name, newPush)]);
+  }
+
+  /** Notes the manifest under its subject, if it has one. */
+  async #refer(name: RepositoryName, { digest, manifest, push }: NewPush): Promise<void> {
+    const { subject } = manifest;
+    if (!subject) return;
+    await this.#referrers.add(
+      name,
+      subject.digest,
+      describeReferrer(manifest, digest, push.bytes.byteLength),
+    );
   }
 
   async #storeStamped(name: RepositoryName, newPush: NewPush): Promise<StoreOutcome> {
@@ -314,11 +335,12 @@ export class Manifests {
   /** From here on the repository has the manifest; unless something it refers to went meanwhile. */
   async #store(name: RepositoryName, newPush: NewPush): Promise<StoreOutcome> {
     const isNew = await this.#objects.put(name, newPush.id, toKeep(newPush));
-    const [found, announced] = await Promise.allSettled([
+    const [found, referred] = await Promise.allSettled([
       this.#references.lookAgain(name, newPush.manifest),
-      isNew ? undefined : this.#announceTags(name, newPush),
+      // Who ends a deletion may have taken away what was noted before the manifest was there.
+      this.#refer(name, newPush),
     ]);
-    if (announced.status === "rejected") throw announced.reason;
+    if (referred.status === "rejected") throw referred.reason;
     if (found.status === "fulfilled") return { isNew, isQuiet: found.value };
     if (!isNew || !await this.#withdraw(name, newPush)) throw found.reason;
     return { isNew, isQuiet: false };
@@ -352,7 +374,7 @@ interface StoreOutcome {
 
 /** A push that is about to be stored. */
 interface NewPush {
-  /** A text that no other push has. */
+  /** A text that no other push has, nor another try of this one. */
   readonly id: string;
   readonly digest: Digest;
   readonly manifest: Manifest;

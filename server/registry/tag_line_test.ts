@@ -17,6 +17,13 @@ Deno.test("decodeTag() reads what encodeTag() writes, whoever did it", () => {
   }
   assertEquals(decodeTag(encodeTag({ digest, firstUs })), { digest, firstUs });
   assertEquals(decodeTag(encodeTag({ digest })), { digest });
+  assertEquals(decodeTag(encodeTag({ digest, push: "p" })), { digest, push: "p" });
+  assertEquals(decodeTag(encodeTag({ digest, firstUs, by: "ann", push: "p" })), {
+    digest,
+    firstUs,
+    by: "ann",
+    push: "p",
+  });
 });
 
 Deno.test("encodeTag() never writes the same twice", () => {
@@ -35,6 +42,7 @@ Deno.test("decodeTag() reads tags of older servers, and where those point whose 
       "\nmark\n{}",
       "\nmark\nnull",
       '\nmark\n{"by":"ann"}',
+      '\nmark\n{"by":"ann","push":7}',
       '\nmark\n{"firstUs":"x"}',
       '\nmark\n{"firstUs":12345678901234567}',
       '\nmark\n{"firstUs":1,"by":7}',

@@ -134,14 +134,14 @@ export class Tags {
 
   /**
    * Points the tag to a manifest that is there and was announced, between `TagStamps.beginSetting` and `endSetting`. Of two that set an
-   * immutable tag one is DENIED. `isNew`: whether the tag is likely not to be there, which saves a look.
+   * immutable tag one is DENIED. `isNew`: whether the tag is likely not to be there, which saves a look. `push`: the one that stored the
+   * manifest for this tag.
    */
   async put(
     name: RepositoryName,
     tag: Tag,
-    { digest, by, isNew }: Doer & { readonly digest: Digest; readonly isNew: boolean },
+    { isNew, ...line }: Doer & { readonly digest: Digest; readonly isNew: boolean; readonly push?: string },
   ): Promise<void> {
-    const line = { digest, ...(by !== undefined && { by }) };
     let found = isNew ? undefined : await this.#read(name, tag);
     // Who finds it gone, and there when they create it, looks again.
     while (!found) {
@@ -157,15 +157,16 @@ export class Tags {
     tag: Tag,
     { found, line }: { readonly found: TagFacts; readonly line: TagLine },
   ): Promise<void> {
-    const { digest } = line;
+    const { digest, push = found.digest === digest ? found.push : undefined, ...doer } = line;
+    const pushed = { digest, ...(push !== undefined && { push }) };
     if (this.#rules.isImmutable(name, tag)) {
       if (found.digest !== digest) throw immutableTag(tag, "move");
     } else if (found.digest === digest) {
-      await this.#storage.put(tagKey(name, tag), encodeTag({ digest, ...firstOf(found) }));
+      await this.#storage.put(tagKey(name, tag), encodeTag({ ...pushed, ...firstOf(found) }));
     } else {
       await this.#noteFirst(name, tag, found);
-      await this.#history.add(name, tag, { ...line, firstUs: found.firstUs, isDeleted: false });
-      await this.#storage.put(tagKey(name, tag), encodeTag({ digest }));
+      await this.#history.add(name, tag, { ...doer, digest, firstUs: found.firstUs, isDeleted: false });
+      await this.#storage.put(tagKey(name, tag), encodeTag(pushed));
     }
   }
 
@@ -207,8 +208,8 @@ export class Tags {
       if (this.#rules.isImmutable(name, tag)) throw immutableTag(tag, "delete");
       await this.#beginRemoving(name, tag, { found, ...doer });
       await this.#storage.delete(tagKey(name, tag));
+      // That it pointed to its manifest stays announced: somebody may be about to point it there again, and have announced that.
       await this.#stamps.endRemoving(name);
-      await this.#storage.delete(taggedKey(name, found.digest, tag));
       return true;
     });
   }
@@ -263,18 +264,23 @@ export class Tags {
     name: RepositoryName,
     tag: Tag,
     { digest, isBack, ...doer }: Doer & { readonly digest: Digest; readonly isBack: () => Promise<boolean> },
-  ): Promise<boolean> {
-    const found = await this.#read(name, tag);
-    if (await isBack()) return false;
-    const points = found?.digest === digest;
-    if (points) await this.#beginRemoving(name, tag, { found, ...doer });
-    const deleted = points && await this.#removeFound(name, tag, found);
-    if (deleted || !points) {
-      await this.#storage.delete(taggedKey(name, digest, tag));
+  ): Promise<void> {
+    for (;;) {
+      const found = await this.#read(name, tag);
+      const points = found?.digest === digest;
+      if (await isBack()) {
+        // Who has pushed the manifest since may know nothing of the tag, and whoever deletes it next has to.
+        if (points) await this.announce(name, tag, digest);
+        if (!points || await isBack()) return;
+      }
+      if (points) await this.#beginRemoving(name, tag, { found, ...doer });
+      if (points && !await this.#removeFound(name, tag, found)) return;
+      if (!await this.#storage.delete(taggedKey(name, digest, tag))) return;
       // Who has pushed the manifest since may have announced the tag before that.
-      if (await isBack()) await this.#storage.put(taggedKey(name, digest, tag), NOTHING);
+      if (await isBack()) return await this.announce(name, tag, digest);
+      // So may who did while the manifest came and went, and have set it.
+      if (await this.get(name, tag) !== digest) return;
     }
-    return deleted;
   }
 
   async #beginRemoving(

@@ -52,11 +52,10 @@ export class UnfinishedPushes {
     }
   }
 
-  /** Tags that are older than the manifest point to one that was there before: a deletion of that is not at its end, or never will be. */
-  async #isTagged(name: RepositoryName, { digest, tags, ...stored }: StoredManifest): Promise<boolean> {
-    const sinceMs = stored.isAccepted ? 0 : stored.modifiedAtMs;
+  /** Whether the push that stored the manifest has set its tags. That they point to it says nothing: others push it, too, or did before. */
+  async #isTagged(name: RepositoryName, { digest, tags, push }: StoredManifest): Promise<boolean> {
     const found = await mapParallel(tags, (tag) => this.#tags.stat(name, tag));
-    return found.every((tag) => tag?.digest === digest && tag.setAtMs >= sinceMs);
+    return found.every((tag) => tag?.digest === digest && tag.push !== undefined && tag.push === push);
   }
 
   #leftMs({ modifiedAtMs }: StoredManifest): number {

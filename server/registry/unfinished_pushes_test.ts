@@ -31,10 +31,10 @@ async function remove(storage: Storage): Promise<boolean> {
 /** What is there, of which nothing points to what is not. */
 async function whatIsLeft(storage: Storage): Promise<string[]> {
   const { manifests, tags } = await openReplica(storage);
-  const pointed = await tags.get(NAME, V1);
+  const [pointed, other] = [await tags.get(NAME, V1), await tags.get(NAME, V2)];
   const found = await manifests.get(NAME, { digest: DIGEST });
-  if (pointed !== undefined) {
-    assert(await manifests.get(NAME, { digest: pointed }), "the tag points to nothing");
+  for (const digest of [pointed, other]) {
+    assert(digest === undefined || await manifests.get(NAME, { digest }), "a tag points to nothing");
   }
   return [...(found ? ["manifest"] : []), ...(pointed ? ["tag"] : [])];
 }
@@ -235,7 +235,14 @@ async function meet(actors: readonly Actor[], seed: number): Promise<void> {
 Deno.test("no tag points to nothing where pushes and deletions of a manifest meet, and no push is lost", async () => {
   const again: Actor = (storage) => push(storage);
   const moved: Actor = (storage) => push(storage, [V1], OTHER_BYTES);
-  for (const actors of [[remove, remove, again], [remove, again, again], [remove, moved, again]]) {
+  const tagged: Actor = (storage) => push(storage, [V2]);
+  const two = [remove, remove];
+  const all = [[...two, again], [remove, again, again], [remove, moved, again], [...two, again, again], [
+    ...two,
+    again,
+    tagged,
+  ]];
+  for (const actors of all) {
     for (let seed = 1; seed <= SEEDS; seed++) await meet(actors, seed);
   }
 });
