@@ -7,7 +7,7 @@ import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { runCommand } from "../support/command.ts";
 import { hasProgram } from "../support/programs.ts";
 import { join } from "../support/paths.ts";
-import { ROOT, sregArguments, startRegistry } from "../support/registry.ts";
+import { ROOT, sregArguments, sregEnvironment, startRegistry } from "../support/registry.ts";
 import {
   type Container,
   containerfileArray,
@@ -81,6 +81,8 @@ Deno.test("docs/scale/sreg.toml and store.toml are one configuration, of replica
 Deno.test("the Containerfile starts sreg as its task does, with the runtime that CI has", async () => {
   const [program, ...args] = containerfileArray(CONTAINERFILE, "ENTRYPOINT");
   assertEquals([program, ...args.filter((arg) => arg !== "--cached-only")], ["deno", ...sregArguments()]);
+  const environment = Object.entries(sregEnvironment()).map(([name, value]) => `${name}=${value}`);
+  for (const entry of environment) assert(CONTAINERFILE.includes(`\nENV ${entry}\n`), entry);
   const [, version] = /^readonly deno_version=(\S+)$/m.exec(await Deno.readTextFile(`${ROOT}.ci/run`))!;
   assert(CONTAINERFILE.includes(` deno@${version}\n`));
   assertMatch(CONTAINERFILE, new RegExp(`^EXPOSE ${PORT}$`, "m"));

@@ -37,10 +37,21 @@ export interface RunningRegistry extends AsyncDisposable {
 
 /** The arguments after `deno` that start sreg as `deno task sreg` does, but without a shell between. */
 export function sregArguments(): string[] {
+  const words = taskWords();
+  return words.slice(words.indexOf("deno") + 1);
+}
+
+/** The environment that `deno task sreg` sets. */
+export function sregEnvironment(): Record<string, string> {
+  const words = taskWords();
+  return Object.fromEntries(words.slice(0, words.indexOf("deno")).map((word) => word.split("=")));
+}
+
+function taskWords(): string[] {
   const file = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`)) as {
     tasks: { sreg: { command: string } };
   };
-  return file.tasks.sreg.command.split(" ").slice(1);
+  return file.tasks.sreg.command.split(" ");
 }
 
 /** How a registry is started. */
@@ -75,7 +86,7 @@ export async function startProcess(options: RegistryOptions = {}): Promise<Runni
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1", ...options.env },
+    env: { NO_COLOR: "1", ...sregEnvironment(), ...options.env },
   }).spawn();
   const log = collect(child.stderr);
   const output = collect(child.stdout);
