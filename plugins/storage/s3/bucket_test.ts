@@ -1,31 +1,14 @@
 import { assertEquals } from "../../../tests/support/assert.ts";
 import { answering, startScripted, type Step } from "../../../tests/support/scripted_server.ts";
+import { S3_OPTIONS } from "../../../tests/support/s3_options.ts";
 import { Bucket } from "./bucket.ts";
 import { Copies } from "./copies.ts";
 import { probeConditions } from "./probe.ts";
-import { readSettings, type S3Options } from "./settings.ts";
+import { readSettings } from "./settings.ts";
 import { createTransport } from "./transport.ts";
 
-const OPTIONS: Omit<S3Options, "endpoint"> = {
-  bucket: "bucket",
-  region: "us-east-1",
-  addressing: "path",
-  credentials: "static",
-  access_key_id: "the-access-key",
-  secret_key: "the-secret-key",
-  multipart_min_part_size: 5e6,
-  multipart_copy_threshold: 5e9,
-  multipart_copy_chunk_size: 1e8,
-  multipart_copy_jobs: 4,
-  redirect: false,
-  url_lifetime: 60_000,
-  request_timeout: 5_000,
-  stall_timeout: 5_000,
-  retry_budget: 5_000,
-};
-
 function bucketAt(url: string): Bucket {
-  return new Bucket(createTransport(readSettings({ ...OPTIONS, endpoint: url })), { name: "bucket" });
+  return new Bucket(createTransport(readSettings({ ...S3_OPTIONS, endpoint: url })), { name: "bucket" });
 }
 
 function xml(code: string): string {

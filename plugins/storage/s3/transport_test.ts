@@ -6,33 +6,16 @@ import {
   type Step,
   writeAll,
 } from "../../../tests/support/scripted_server.ts";
+import { S3_OPTIONS } from "../../../tests/support/s3_options.ts";
 import type { PluginError } from "../../contract/error.ts";
 import { Breaker } from "./breaker.ts";
 import { readSettings, type S3Options } from "./settings.ts";
 import { createTransport, type S3Answer, type S3Request, Transport } from "./transport.ts";
 
-const OPTIONS: Omit<S3Options, "endpoint"> = {
-  bucket: "bucket",
-  region: "us-east-1",
-  addressing: "path",
-  credentials: "static",
-  access_key_id: "the-access-key",
-  secret_key: "the-secret-key",
-  multipart_min_part_size: 5e6,
-  multipart_copy_threshold: 5e9,
-  multipart_copy_chunk_size: 1e8,
-  multipart_copy_jobs: 4,
-  redirect: false,
-  url_lifetime: 60_000,
-  request_timeout: 5_000,
-  stall_timeout: 5_000,
-  retry_budget: 5_000,
-};
-
 const PUT: S3Request = { method: "PUT", key: "a/b", body: [new Uint8Array([1, 2, 3])] };
 
 function transportTo({ url }: Pick<ScriptedServer, "url">, options: Partial<S3Options> = {}): Transport {
-  return createTransport(readSettings({ ...OPTIONS, endpoint: url, ...options }));
+  return createTransport(readSettings({ ...S3_OPTIONS, endpoint: url, ...options }));
 }
 
 async function facts(answering: Promise<S3Answer>) {
@@ -223,7 +206,7 @@ Deno.test("request() learns at once that a connection has ended which has carrie
     const beganAt = performance.now();
     const { status, isRepeated } = await transport.request({ method, key: "a" });
     assertEquals([status, isRepeated, store.requests.length], [200, true, 3]);
-    assert(performance.now() - beganAt < OPTIONS.request_timeout);
+    assert(performance.now() - beganAt < S3_OPTIONS.request_timeout);
   }
 });
 
@@ -375,7 +358,7 @@ Deno.test("request() borrows keys, and others when the store says that those hav
     answering(200),
     answering(400, xml("ExpiredToken")),
   ]);
-  const { access_key_id: _, secret_key: __, ...rest } = OPTIONS;
+  const { access_key_id: _, secret_key: __, ...rest } = S3_OPTIONS;
   const folder = await Deno.makeTempDir({ prefix: "sreg-test-" });
   try {
     const web_identity_token_file = `${folder}/token`;
@@ -403,7 +386,7 @@ Deno.test("request() does not ask a store that has failed for long, but once in 
   let now = 0;
   const breaker = new Breaker({ failures: 2, spanMs: 0, probeMs: 1_000 }, () => now);
   const transport = new Transport(
-    readSettings({ ...OPTIONS, endpoint: store.url, retry_budget: 0 }),
+    readSettings({ ...S3_OPTIONS, endpoint: store.url, retry_budget: 0 }),
     breaker,
   );
   const ask = async () => [(await failure(transport.request(PUT))).message, store.requests.length];
