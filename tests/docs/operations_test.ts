@@ -40,7 +40,7 @@ async function setPlace(): Promise<Place> {
   await Deno.mkdir(join(folder, "bin"), { recursive: true });
   const tasks = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`)).tasks;
   const programOf = ({ command }: { readonly command: string }) => {
-    const words = command.split(" ").slice(1);
+    const [, ...words] = command.slice(command.indexOf("deno ")).split(" ");
     return `${Deno.execPath()} ${words.slice(0, -1).join(" ")} --config ${ROOT}deno.json ${ROOT}${
       words.at(-1)
     }`;
