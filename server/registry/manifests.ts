@@ -109,7 +109,7 @@ export class Manifests {
     const manifest = parseManifest(push.bytes, push.contentType);
     await this.#changes.together(name, async () => {
       await mapParallel(push.tags, (tag) => this.#tags.requireMovable(name, tag, digest));
-      await this.#references.require(name, manifest, { believing: true });
+      await this.#references.look(name, manifest);
       await this.#putWhole(name, { digest, manifest, push });
     });
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };

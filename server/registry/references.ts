@@ -39,6 +39,14 @@ export class References {
     return isQuiet;
   }
 
+  /**
+   * The look before anything is stored. It believes what was seen lately, unless something is told to be taken from the repository: a
+   * crash before the look that decides leaves a manifest without what it refers to.
+   */
+  async look(name: RepositoryName, manifest: Manifest): Promise<void> {
+    await this.require(name, manifest, { believing: !await this.#removals.areTold(name) });
+  }
+
   /** MANIFEST_BLOB_UNKNOWN where anything is missing. */
   async require(
     name: RepositoryName,

@@ -70,12 +70,12 @@ export async function createRegistry(storage: Storage, options: RegistryOptions)
   const { shared, moveMs, notes } = await storage.features?.() ?? { shared: false, moveMs: 0, notes: false };
   const asides = new Asides(storage, { moveMs });
   const facts = new FactsCache(options.cache);
-  const removals = new Removals(storage);
   // Of a store of this machine's own the system has the bytes in memory already.
   const hot = shared && options.hotBlobs ? new HotBlobs(storage, options.hotBlobs) : undefined;
   // Where all is at hand nothing is saved by what these are for.
   const seals = shared && storage.copy ? await Seals.open(storage) : undefined;
   const told = new ToldFacts(options.cache, seals);
+  const removals = new Removals(storage, told);
   const blobs = new Blobs(storage, { links, due, asides, facts, told, removals, shared, hot });
   const changes = new SharedMutex();
   const { rules = NO_RULES } = options;

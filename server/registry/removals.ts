@@ -2,10 +2,13 @@ import { unlessConflict } from "../../plugins/contract/error.ts";
 import type { Storage } from "../../plugins/contract/storage.ts";
 import type { RepositoryName } from "../oci/name.ts";
 import { removalKey, REMOVALS_PREFIX } from "./keys.ts";
+import type { Telling, ToldFacts } from "./told_facts.ts";
 
 /** Far longer than anything is believed because it was seen lately. */
 const KEPT_MS = 3_600_000;
 const PAGE = 1_000;
+/** Longer than anything is believed because it was seen lately. */
+const TOLD: Telling = { ttlMs: 20 * 60_000, ageMaxMs: KEPT_MS };
 
 /**
  * The repositories from which a blob, or which themselves, may be taken away. Who does that condemns it, announces that here, looks whether
@@ -15,20 +18,30 @@ const PAGE = 1_000;
  */
 export class Removals {
   readonly #storage: Storage;
+  readonly #told: ToldFacts;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, told: ToldFacts) {
     this.#storage = storage;
+    this.#told = told;
   }
 
   /** Whoever looks here from now on does not believe what was seen in the repository before. */
   async announce(name: RepositoryName): Promise<void> {
     const mark = new TextEncoder().encode(crypto.randomUUID());
-    await this.#storage.put(removalKey(name), mark, { lasting: false });
+    await Promise.all([
+      this.#storage.put(removalKey(name), mark, { lasting: false }),
+      this.#told.tell(TOLD, "removal", name),
+    ]);
   }
 
   /** Whether anything may be taken from the repository, or was in the last hour. */
   async areAnnounced(name: RepositoryName): Promise<boolean> {
     return await this.#storage.stat(removalKey(name)) !== undefined;
+  }
+
+  /** Whether another replica tells of such an announcement. Where none does there may be one. */
+  areTold(name: RepositoryName): Promise<boolean> {
+    return this.#told.has(TOLD, "removal", name);
   }
 
   /** Forgets announcements that matter to nobody any more. */
