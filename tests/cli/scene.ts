@@ -1,7 +1,7 @@
 /** sregctl as its own process, in a folder of files. */
 
 import { fromFileUrl } from "../support/paths.ts";
-import { ROOT } from "../support/registry.ts";
+import { ROOT, taskArguments } from "../support/registry.ts";
 
 /** How sregctl ended. */
 export interface Outcome {
@@ -21,10 +21,7 @@ const RUN_TIMEOUT_MS = 60_000;
 
 /** The arguments after `deno` that start sregctl as `deno task sregctl` does, from any folder. */
 export function sregctlArguments(): string[] {
-  const file = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`)) as {
-    tasks: { sregctl: { command: string } };
-  };
-  const words = file.tasks.sregctl.command.split(" ").slice(1);
+  const words = taskArguments("sregctl");
   const main = words.pop()!;
   return [...words, "--config", `${ROOT}deno.json`, fromFileUrl(new URL(`../../${main}`, import.meta.url))];
 }

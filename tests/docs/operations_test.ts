@@ -2,7 +2,7 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { runCommand } from "../support/command.ts";
 import { basename, join } from "../support/paths.ts";
 import { hasProgram } from "../support/programs.ts";
-import { ROOT } from "../support/registry.ts";
+import { ROOT, type Task, taskArguments } from "../support/registry.ts";
 import { Names, openShell, parseSteps, plain, type Printed, type Shell, type Step } from "./session.ts";
 import { writeImages } from "./session_image.ts";
 
@@ -38,9 +38,8 @@ async function setPlace(): Promise<Place> {
   const name = crypto.randomUUID().slice(0, FOLDER.length - "/tmp/sreg-".length);
   const [folder, address] = [`/tmp/sreg-${name}`, `127.0.0.1:${freePort()}`];
   await Deno.mkdir(join(folder, "bin"), { recursive: true });
-  const tasks = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`)).tasks;
-  const programOf = ({ command }: { readonly command: string }) => {
-    const [, ...words] = command.slice(command.indexOf("deno ")).split(" ");
+  const programOf = (task: Task) => {
+    const words = taskArguments(task);
     return `${Deno.execPath()} ${words.slice(0, -1).join(" ")} --config ${ROOT}deno.json ${ROOT}${
       words.at(-1)
     }`;
@@ -49,8 +48,8 @@ async function setPlace(): Promise<Place> {
   await Deno.symlink(denoDir, join(folder, "deno"));
   const skopeo = (await runCommand("bash", ["-c", "command -v skopeo"])).trim();
   const programs = {
-    sreg: `exec ${programOf(tasks.sreg)} "$@" --addr ${address}`,
-    sregctl: `exec ${programOf(tasks.sregctl)} "$@"`,
+    sreg: `exec ${programOf("sreg")} "$@" --addr ${address}`,
+    sregctl: `exec ${programOf("sregctl")} "$@"`,
     skopeo: `exec ${skopeo} --insecure-policy "$@"`,
   };
   for (const [program, line] of Object.entries(programs)) {

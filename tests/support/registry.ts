@@ -37,21 +37,29 @@ export interface RunningRegistry extends AsyncDisposable {
 
 /** The arguments after `deno` that start sreg as `deno task sreg` does, but without a shell between. */
 export function sregArguments(): string[] {
-  const words = taskWords();
+  return taskArguments("sreg");
+}
+
+/** The arguments after `deno` of a task. */
+export function taskArguments(task: Task): string[] {
+  const words = taskWords(task);
   return words.slice(words.indexOf("deno") + 1);
 }
 
 /** The environment that `deno task sreg` sets. */
 export function sregEnvironment(): Record<string, string> {
-  const words = taskWords();
+  const words = taskWords("sreg");
   return Object.fromEntries(words.slice(0, words.indexOf("deno")).map((word) => word.split("=")));
 }
 
-function taskWords(): string[] {
+/** A task that tests run without a shell between. */
+export type Task = "sreg" | "sregctl";
+
+function taskWords(task: Task): string[] {
   const file = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`)) as {
-    tasks: { sreg: { command: string } };
+    tasks: Record<Task, { command: string }>;
   };
-  return file.tasks.sreg.command.split(" ");
+  return file.tasks[task].command.split(" ");
 }
 
 /** How a registry is started. */
