@@ -21,6 +21,16 @@ export class ByteBudget {
     await new Promise<void>((grant) => this.#waiting.push({ bytes, grant }));
   }
 
+  /** Has them taken while something is done. */
+  async during<T>(bytes: number, act: () => Promise<T>): Promise<T> {
+    await this.take(bytes);
+    try {
+      return await act();
+    } finally {
+      this.give(bytes);
+    }
+  }
+
   /** Gives back what was taken. */
   give(bytes: number): void {
     this.#left += bytes;

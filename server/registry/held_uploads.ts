@@ -236,14 +236,11 @@ export class HeldUploads implements Uploads {
       return { accepted: true, size: held.size, session };
     }
     if (digestAlgorithm(digest) !== digestAlgorithm(held.digest)) {
-      await this.#again.take(held.size);
-      try {
+      return await this.#again.during(held.size, async () => {
         const bytes = await this.#blobs.bytes(held.digest);
         if (!bytes) throw unknownUpload();
         return await this.#finishWith(name, session, { digest, bytes });
-      } finally {
-        this.#again.give(held.size);
-      }
+      });
     }
     await this.#end(id, "cancelled");
     throw wrongDigest(digest, held.digest);

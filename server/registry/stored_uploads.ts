@@ -178,17 +178,15 @@ export class StoredUploads implements Uploads {
     { digest, announced }: { readonly digest: Digest; readonly announced: Announcement },
   ): Promise<boolean | undefined> {
     const key = uploadKey(name, id);
-    await this.#memory.take(SHORT_BYTES_MAX);
-    try {
+    const isPut = await this.#memory.during(SHORT_BYTES_MAX, async () => {
       const value = await this.#storage.get(key);
       if (!value) return false;
       if (digestBytes(digestAlgorithm(digest), value.bytes) !== digest) return undefined;
       await this.#blobs.put(name, digest, { bytes: value.bytes, announced });
-    } finally {
-      this.#memory.give(SHORT_BYTES_MAX);
-    }
-    await this.#storage.delete(key);
-    return true;
+      return true;
+    });
+    if (isPut) await this.#storage.delete(key);
+    return isPut;
   }
 
   /** What could not be moved may have been by a try that was cut short, or by another replica. Then only the rest is forgotten. */
