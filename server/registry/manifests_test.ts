@@ -5,6 +5,7 @@ import { gated } from "../../tests/support/shared_memory.ts";
 import { OciError } from "../oci/error.ts";
 import { OCI_IMAGE_MANIFEST } from "../oci/media_type.ts";
 import { parseRepositoryName } from "../oci/name.ts";
+import { parseTag, type Tag } from "../oci/reference.ts";
 import { digestBytes } from "./hash.ts";
 import { createRegistry, deleteBlob, type Registry } from "./registry.ts";
 
@@ -17,6 +18,8 @@ const MANIFEST = bytesOf(JSON.stringify({
   layers: [],
 }));
 const DIGEST = digestBytes("sha256", MANIFEST);
+const MOVED = bytesOf(`${new TextDecoder().decode(MANIFEST)}\n`);
+const TAG = parseTag("v1", "MANIFEST_INVALID");
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
@@ -31,8 +34,11 @@ async function upload({ uploads }: Registry): Promise<void> {
   await uploads.finish(NAME, id, { digest: BLOB, chunk: { body: new Blob([TEXT]).stream() } });
 }
 
-async function push({ manifests }: Registry): Promise<void> {
-  await manifests.put(NAME, { bytes: MANIFEST, tags: [], contentType: OCI_IMAGE_MANIFEST });
+async function push(
+  { manifests }: Registry,
+  { bytes = MANIFEST, tags = [] }: { readonly bytes?: typeof MANIFEST; readonly tags?: readonly Tag[] } = {},
+): Promise<void> {
+  await manifests.put(NAME, { bytes, tags, contentType: OCI_IMAGE_MANIFEST });
 }
 
 /**
@@ -91,4 +97,76 @@ Deno.test("put() upon a manifest of another push has its repository in the catal
   assert(await registry.catalog.has(NAME), "the repository is not in the catalog");
   assert(await registry.manifests.get(NAME, { digest: DIGEST }), "the manifest is not there");
   await second;
+});
+
+/** Tagged twice, and read by `reader` when the tag pointed to the first; with what `gate` does before each call of the reader. */
+async function readMoved(gate: (verb: string, key: string) => Promise<void>) {
+  const storage = await create({});
+  const writer = await open(storage);
+  await upload(writer);
+  await push(writer, { tags: [TAG] });
+  const reader = await open(gated(storage, gate));
+  const first = await reader.manifests.get(NAME, { tag: TAG });
+  assertEquals(first?.digest, DIGEST);
+  return { reader, writer };
+}
+
+Deno.test("get() by a tag that was read before asks for its manifest beside it", async () => {
+  const asked: string[] = [];
+  const both = Promise.withResolvers<void>();
+  let isSecond = false;
+  const { reader } = await readMoved(async (_verb, key) => {
+    if (!isSecond) return;
+    if (asked.push(key) === 2) both.resolve();
+    await both.promise;
+  });
+  isSecond = true;
+  assertEquals((await reader.manifests.get(NAME, { tag: TAG }))?.bytes, MANIFEST);
+  assertEquals(asked.length, 2);
+});
+
+Deno.test("get() by a tag that was set here asks for no manifest but the one it points to", async () => {
+  const asked: string[] = [];
+  const registry = await open(gated(await create({}), (verb, key) => {
+    if (verb === "get") asked.push(key);
+    return Promise.resolve();
+  }));
+  await upload(registry);
+  for (const bytes of [MANIFEST, MOVED]) {
+    await push(registry, { bytes, tags: [TAG] });
+    asked.length = 0;
+    assertEquals((await registry.manifests.get(NAME, { tag: TAG }))?.bytes, bytes);
+    assertEquals(asked.length, 2);
+  }
+});
+
+Deno.test("get() by a tag that has moved answers what it points to now, or nothing", async () => {
+  const { reader, writer } = await readMoved(() => Promise.resolve());
+  await push(writer, { bytes: MOVED, tags: [TAG] });
+  assertEquals((await reader.manifests.get(NAME, { tag: TAG }))?.bytes, MOVED);
+  await writer.tags.delete(NAME, TAG);
+  assertEquals(await reader.manifests.get(NAME, { tag: TAG }), undefined);
+});
+
+Deno.test("get() by a tag does not mind that what it pointed to cannot be read", async () => {
+  let isBroken = false;
+  const { reader, writer } = await readMoved((_verb, key) =>
+    isBroken && key.endsWith(DIGEST.split(":")[1]!)
+      ? Promise.reject(new Error("cannot be read"))
+      : Promise.resolve()
+  );
+  await push(writer, { bytes: MOVED, tags: [TAG] });
+  isBroken = true;
+  assertEquals((await reader.manifests.get(NAME, { tag: TAG }))?.bytes, MOVED);
+});
+
+Deno.test("get() by a tag finds a manifest that came just after it was asked for", async () => {
+  let onManifest: (() => Promise<void>) | undefined;
+  const { reader, writer } = await readMoved(async (_verb, key) => {
+    if (key.includes("/_tags/")) await onManifest?.();
+  });
+  assertEquals(await writer.manifests.delete(NAME, DIGEST), true);
+  // The manifest is asked for first, and not there; then the tag, which points to it again.
+  onManifest = () => push(writer, { tags: [TAG] });
+  assertEquals((await reader.manifests.get(NAME, { tag: TAG }))?.bytes, MANIFEST);
 });

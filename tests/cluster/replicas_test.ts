@@ -85,10 +85,10 @@ async function slowStore(scene: Scene): Promise<void> {
   const cut = store.plan({
     fault: { kind: "cut answer", after: 0 },
     key: /^(?!.*\/blobs\/)/,
-    skip: 20,
+    skip: 10,
     times: 2,
   });
-  const lost = store.plan({ fault: { kind: "lose answer" }, skip: 40, times: 2 });
+  const lost = store.plan({ fault: { kind: "lose answer" }, skip: 25, times: 2 });
   await work(scene);
   assertEquals([slow.hits, cut.hits, lost.hits], [3, 2, 2]);
   store.clear();
