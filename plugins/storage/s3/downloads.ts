@@ -29,6 +29,8 @@ export type BeginDownload = (request: HttpRequest, options: DownloadOptions) => 
 /** Whoever has opened a body and does not read on for so long has forgotten it. */
 const UNREAD_MS = 10 * 60_000;
 const IDLE_SOCKETS_MAX = 64;
+/** The runtime's own buffers have this length. */
+const BUFFER_BYTES = 64 * 1024;
 
 /** What begins downloads, over connections that are kept. `ca`: certificates (PEM) that are trusted. */
 export function createDownloads({ ca }: { readonly ca: string | undefined }): BeginDownload {
@@ -62,7 +64,7 @@ export function createDownloads({ ca }: { readonly ca: string | undefined }): Be
 /** Ended through its reader: what is aborted after the head is there goes on, once the request was collected as garbage. */
 function watch({ body, headers }: Response, stallMs: number): ReadableStream<Chunk> {
   const awaited = Number(headers.get("content-length") ?? NaN);
-  const reader = body?.getReader();
+  const reader = body && readerOf(body, awaited);
   let length = 0;
   let stalled: string | undefined;
   const dog = new Watchdog((message) => {
@@ -74,14 +76,15 @@ function watch({ body, headers }: Response, stallMs: number): ReadableStream<Chu
     async pull(controller) {
       if (stalled === undefined) dog.expect("none of it came", stallMs);
       try {
-        const { done = true, value } = await reader?.read() ?? {};
+        const bytes = await reader?.read(length);
+        const done = bytes === undefined;
         if (done && stalled !== undefined) throw new Error(stalled);
         if (done && length < awaited) throw new Error("it ended");
         if (done) dog.end();
         else dog.expect("none of it was read", UNREAD_MS);
         if (done) return controller.close();
-        length += value!.length;
-        controller.enqueue(value!);
+        length += bytes.length;
+        controller.enqueue(bytes);
       } catch (error) {
         dog.end();
         controller.error(cutError(length, { awaited, why: describe(error) }));
@@ -92,6 +95,32 @@ function watch({ body, headers }: Response, stallMs: number): ReadableStream<Chu
       await reader?.cancel();
     },
   }, { highWaterMark: 0 });
+}
+
+interface BodyReader {
+  /** `length`: of what has been read already. `undefined`: the end. */
+  read(length: number): Promise<Chunk | undefined>;
+  cancel(): Promise<void>;
+}
+
+/**
+ * Into a buffer of the runtime's for each read, or, where less is to come, into one of just that length: thousands of short answers
+ * left 500 MiB of the former.
+ */
+function readerOf(body: ReadableStream<Chunk>, awaited: number): BodyReader {
+  if (!(awaited < BUFFER_BYTES)) {
+    const reader = body.getReader();
+    return { read: async () => (await reader.read()).value, cancel: () => reader.cancel() };
+  }
+  const reader = body.getReader({ mode: "byob" });
+  return {
+    async read(length) {
+      // One byte has room for the end.
+      const { done, value } = await reader.read(new Uint8Array(Math.max(1, awaited - length)));
+      return done ? undefined : value;
+    },
+    cancel: () => reader.cancel(),
+  };
 }
 
 function cutError(
