@@ -61,7 +61,7 @@ export class Bucket {
     await answer.body.cancel();
     if (answer.status === 404) return undefined;
     require(answer, "read the facts of", key);
-    return this.#facts(answer, Number(answer.headers.get("content-length")));
+    return this.#facts(answer, sizeOf(answer, key));
   }
 
   /** An object's bytes, or a span of them that is not empty. */
@@ -73,9 +73,12 @@ export class Bucket {
       return undefined;
     }
     require(answer, "read", key);
-    const range = answer.headers.get("content-range")?.split("/")[1];
-    const size = Number(range ?? answer.headers.get("content-length"));
-    return { ...this.#facts(answer, size), body: answer.body };
+    try {
+      return { ...this.#facts(answer, sizeOf(answer, key)), body: answer.body };
+    } catch (error) {
+      await answer.body.cancel();
+      throw error;
+    }
   }
 
   /** Puts an object whole. Answers its etag; `undefined` where the condition does not hold. */
@@ -337,6 +340,13 @@ function require({ status, code }: S3Answer, action: string, key: string): void 
     "failed",
     `Cannot ${action} ${key}: the store answers ${status} ${code ?? ""}`.trimEnd(),
   );
+}
+
+/** The size of the whole object, in bytes. Something before the store may leave it out: that is no empty object. */
+function sizeOf({ headers }: S3Answer, key: string): number {
+  const text = headers.get("content-range")?.split("/")[1] ?? headers.get("content-length") ?? "";
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new PluginError("failed", `Cannot read ${key}: the store does not say how long it is`);
 }
 
 function isUnknownUpload({ status, code }: S3Answer): boolean {

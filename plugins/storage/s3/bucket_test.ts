@@ -1,6 +1,7 @@
-import { assertEquals } from "../../../tests/support/assert.ts";
-import { answering, startScripted, type Step } from "../../../tests/support/scripted_server.ts";
+import { assertEquals, assertRejects } from "../../../tests/support/assert.ts";
+import { answering, startScripted, type Step, writeAll } from "../../../tests/support/scripted_server.ts";
 import { S3_OPTIONS } from "../../../tests/support/s3_options.ts";
+import { PluginError } from "../../contract/error.ts";
 import { Bucket } from "./bucket.ts";
 import { Copies } from "./copies.ts";
 import { probeConditions } from "./probe.ts";
@@ -26,6 +27,24 @@ Deno.test("putPart() tries again after a lost answer where it may not ask what t
   const place = { key: "a", id: "upload", number: 1 };
   assertEquals(await bucketAt(store.url).putPart(place, [new Uint8Array(3)]), '"e"');
   assertEquals(store.requests.map(({ method }) => method), ["PUT", "GET", "PUT"]);
+});
+
+Deno.test("an object of whose length the store says nothing is not taken for an empty one", async () => {
+  const message = "Cannot read a: the store does not say how long it is";
+  const chunked = async (_: unknown, connection: Deno.TcpConn) => {
+    await writeAll(
+      connection,
+      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    );
+    return "close";
+  };
+  using whole = startScripted([chunked]);
+  await assertRejects(() => bucketAt(whole.url).open("a"), PluginError, message);
+  using head = startScripted([async (_, connection) => {
+    await writeAll(connection, 'HTTP/1.1 200 OK\r\netag: "e"\r\n\r\n');
+    return "close";
+  }]);
+  await assertRejects(() => bucketAt(head.url).head("a"), PluginError, message);
 });
 
 /** A store of one object that holds writers to conditions, and deleters to what `onDelete` says of theirs. */
@@ -95,4 +114,33 @@ Deno.test("copy() in parts finds out that it has copied where the answer to the 
 Deno.test("copy() in parts does not take for its own what somebody else has put where its upload has ended", async () => {
   using store = forgetful("somebody else");
   assertEquals(await new Copies(bucketAt(store.url), COPIES).copy("from", "to", 20), false);
+});
+
+Deno.test("copy() in parts that fails ends its upload when no part is on its way any more, and begins no other", async () => {
+  const seen: string[] = [];
+  const refused = Promise.withResolvers<void>();
+  using store = startScripted([async (request, connection) => {
+    const { method, target } = request;
+    const part = new URL(target, store.url).searchParams.get("partNumber");
+    if (method === "POST") {
+      const begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+      return await answering(200, begun)(request, connection);
+    }
+    if (method === "DELETE") {
+      seen.push("aborted");
+      return await answering(204)(request, connection);
+    }
+    if (part === "2") refused.resolve();
+    await refused.promise;
+    if (part !== "2") await new Promise((resolve) => setTimeout(resolve, 100));
+    seen.push(`part ${part}`);
+    const copied = "<CopyPartResult><ETag>e</ETag></CopyPartResult>";
+    return await (part === "2" ? answering(400, xml("InvalidRequest")) : answering(200, copied))(
+      request,
+      connection,
+    );
+  }]);
+  const copies = new Copies(bucketAt(store.url), COPIES);
+  await assertRejects(() => copies.copy("from", "to", 100), PluginError, "InvalidRequest");
+  assertEquals(seen, ["part 2", "part 1", "aborted"]);
 });

@@ -37,7 +37,7 @@ export class Copies {
     }
   }
 
-  /** Makes an object the first parts of a multipart upload. */
+  /** Makes an object the first parts of a multipart upload. None is on its way any more when it fails: a store keeps what comes after an abort. */
   async copyParts(
     upload: { readonly key: string; readonly id: string },
     from: { readonly key: string; readonly size: number },
@@ -45,14 +45,21 @@ export class Copies {
     const length = Math.min(this.#settings.chunkSize, this.#settings.threshold);
     const spans = spansOf(from.size, length);
     const parts: Part[] = [];
-    const next = spans.entries();
+    const left = [...spans.entries()].reverse();
     const work = async () => {
-      for (const [index, span] of next) {
-        const etag = await this.#bucket.copyPart({ ...upload, number: index + 1 }, from.key, span);
-        parts[index] = { etag, size: span.length };
+      try {
+        for (let next; (next = left.pop());) {
+          const [index, span] = next;
+          const etag = await this.#bucket.copyPart({ ...upload, number: index + 1 }, from.key, span);
+          parts[index] = { etag, size: span.length };
+        }
+      } finally {
+        left.length = 0;
       }
     };
-    await Promise.all(Array.from({ length: this.#settings.jobs }, work));
+    const jobs = Array.from({ length: this.#settings.jobs }, work);
+    await Promise.allSettled(jobs);
+    await Promise.all(jobs);
     return parts;
   }
 }
