@@ -19,9 +19,9 @@ import { References } from "./references.ts";
 import { describeReferrer, type Referrers } from "./referrers.ts";
 import type { Removals } from "./removals.ts";
 import type { TagStamps } from "./tag_stamps.ts";
+import { TaggedReads } from "./tagged_reads.ts";
 import type { Doer, Tags } from "./tags.ts";
 import { UnfinishedPushes } from "./unfinished_pushes.ts";
-import { setYoungest } from "./youngest.ts";
 
 export type { StoredManifest };
 
@@ -49,8 +49,6 @@ export interface ScannedManifest {
 
 const SCAN_PAGE = 1_000;
 const ATTEMPTS_MAX = 20;
-/** Of so many tags it is remembered what they pointed to. */
-const LAST_POINTED_MAX = 10_000;
 
 /** The manifests of repositories. */
 export class Manifests {
@@ -63,9 +61,8 @@ export class Manifests {
   readonly #deletions: Deletions;
   readonly #references: References;
   readonly #unfinished: UnfinishedPushes;
+  readonly #taggedReads: TaggedReads;
   readonly #changes: SharedMutex;
-  /** By `<repository>:<tag>`. */
-  readonly #lastPointed = new Map<string, Digest>();
 
   constructor(
     storage: Storage,
@@ -89,6 +86,7 @@ export class Manifests {
     this.#catalog = parts.catalog;
     this.#changes = parts.changes;
     this.#objects = new ManifestObjects(storage);
+    this.#taggedReads = new TaggedReads(parts.tags, this.#objects);
     this.#references = new References(this.#objects, parts);
     this.#unfinished = new UnfinishedPushes(this.#objects, parts);
     this.#deletions = new Deletions(storage, { ...parts, objects: this.#objects });
@@ -97,22 +95,7 @@ export class Manifests {
   /** A manifest, by tag or digest. */
   async get(name: RepositoryName, reference: Reference): Promise<StoredManifest | undefined> {
     const { tag, digest } = reference;
-    return await (digest === undefined ? this.#getTagged(name, tag) : this.#objects.get(name, digest));
-  }
-
-  /** Reads a tag and, beside it, what it pointed to when it was read last: mostly it still does. */
-  async #getTagged(name: RepositoryName, tag: Tag): Promise<StoredManifest | undefined> {
-    const expected = this.#lastPointed.get(`${name}:${tag}`);
-    const early = expected && this.#objects.get(name, expected).catch(() => undefined);
-    const digest = await this.#tags.get(name, tag);
-    if (!digest) return undefined;
-    this.#remember(name, tag, digest);
-    const found = digest === expected ? await early : undefined;
-    return found ?? await this.#objects.get(name, digest);
-  }
-
-  #remember(name: RepositoryName, tag: Tag, digest: Digest): void {
-    setYoungest(this.#lastPointed, `${name}:${tag}`, digest, LAST_POINTED_MAX);
+    return await (digest === undefined ? this.#taggedReads.get(name, tag) : this.#objects.get(name, digest));
   }
 
   /**
@@ -132,7 +115,7 @@ export class Manifests {
       await this.#references.look(name, manifest);
       await this.#putWhole(name, { digest, manifest, push });
     });
-    for (const tag of push.tags) this.#remember(name, tag, digest);
+    for (const tag of push.tags) this.#taggedReads.expect(name, tag, digest);
     return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) };
   }
 

@@ -161,12 +161,19 @@ Deno.test("get() by a tag does not mind that what it pointed to cannot be read",
 });
 
 Deno.test("get() by a tag finds a manifest that came just after it was asked for", async () => {
-  let onManifest: (() => Promise<void>) | undefined;
+  const [asked, isBack] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let isGone = false;
   const { reader, writer } = await readMoved(async (_verb, key) => {
-    if (key.includes("/_tags/")) await onManifest?.();
+    if (!isGone || !key.includes("/_tags/")) return;
+    asked.resolve();
+    await isBack.promise;
   });
   assertEquals(await writer.manifests.delete(NAME, DIGEST), true);
+  isGone = true;
   // The manifest is asked for first, and not there; then the tag, which points to it again.
-  onManifest = () => push(writer, { tags: [TAG] });
-  assertEquals((await reader.manifests.get(NAME, { tag: TAG }))?.bytes, MANIFEST);
+  const found = reader.manifests.get(NAME, { tag: TAG });
+  await asked.promise;
+  await push(writer, { tags: [TAG] });
+  isBack.resolve();
+  assertEquals((await found)?.bytes, MANIFEST);
 });

@@ -68,7 +68,7 @@ Deno.test("docs/scale.md links every file of docs/scale, and says how to size it
   });
   assertEquals(linked.sort(), files);
   for (const replicas of [1, 2, 3]) {
-    assertMatch(PAGE, new RegExp(`^\\| +${replicas} \\|(?: +\\d+ \\|){4}$`, "m"));
+    assertMatch(PAGE, new RegExp(`^\\| +${replicas} \\|(?: +[\\d,]+ \\|){4}$`, "m"));
   }
 });
 
