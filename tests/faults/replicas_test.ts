@@ -11,7 +11,7 @@ const LOCK_MS = 3_000;
 /** Longer than a collector's move may go on. */
 const MOVE_MS = 21_000;
 const GRACE_MS = 1_000;
-const SOON_MS = 10_000;
+const SOON_MS = 30_000;
 const COLLECTING = `[garbage]\ngrace = "1s"\n[jobs]\nlease_lifetime = "1s"\n[schedule]\ngc = "off"\n`;
 
 async function killInPush({ cluster, client }: Scene): Promise<void> {

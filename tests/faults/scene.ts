@@ -13,7 +13,7 @@ import { askS3, type RunningS3 } from "../support/s3_server.ts";
 import { Client, type Trouble } from "./client.ts";
 
 /** How long a registry of these tests waits for its store: for an answer, and with all tries. */
-export const PATIENCE = { requestMs: 1_000, budgetMs: 2_000 } as const;
+export const PATIENCE = { requestMs: 1_000, budgetMs: 4_000 } as const;
 
 const PAGE = Deno.readTextFileSync(`${ROOT}docs/reliability.md`);
 const QUIET = `[log]\nlevel = "warn"\n`;
@@ -35,7 +35,7 @@ export interface SceneOptions extends ClusterOptions {
 
 /** Starts replicas with proxies before all that they share, and a client of the first of them; default: one. */
 export async function startScene(
-  { config = "", storage = "", retryBudget = "2s", requestTimeout = "1s", ...options }: SceneOptions = {},
+  { config = "", storage = "", retryBudget = "4s", requestTimeout = "1s", ...options }: SceneOptions = {},
 ): Promise<Scene> {
   const cluster = await startCluster({
     replicas: 1,
@@ -43,7 +43,7 @@ export async function startScene(
     ...options,
     config: QUIET + config,
     storage:
-      `request_timeout = "${requestTimeout}"\nstall_timeout = "1s"\nretry_budget = "${retryBudget}"\n${storage}`,
+      `request_timeout = "${requestTimeout}"\nstall_timeout = "10s"\nretry_budget = "${retryBudget}"\n${storage}`,
   });
   const client = new Client(cluster.replica(0).url);
   const dispose = async () => {

@@ -45,7 +45,7 @@ const DOWN_MAX_MS = 1_200;
 const BOTH_CHANCE = 0.2;
 const LOOK_EVERY_MS = 300;
 const MEMORY_MS = 60_000;
-const QUIET_MAX_MS = 60_000;
+const QUIET_MAX_MS = 120_000;
 
 const CONFIG = `
 [garbage]

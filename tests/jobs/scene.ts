@@ -15,7 +15,7 @@ import { createLog } from "../../server/observe/log.ts";
 import type { Task } from "../../server/registry/task.ts";
 
 /** How long leases last in these tests. */
-export const LIFETIME_MS = 1_500;
+export const LIFETIME_MS = 4_000;
 
 const DEADLINE_MS = 20_000;
 

@@ -51,7 +51,7 @@ export class SlowServers implements AsyncDisposable {
 
   static async create(): Promise<SlowServers> {
     const folder = await Deno.makeTempDir({ prefix: "sreg-test-" });
-    const text = `[storage.fs]\nroot_dir = "./data"\n[jobs]\nlease_lifetime = "3s"\n[schedule]\ngc = "off"\n`;
+    const text = `[storage.fs]\nroot_dir = "./data"\n[jobs]\nlease_lifetime = "6s"\n[schedule]\ngc = "off"\n`;
     await Deno.writeTextFile(`${folder}/sreg.toml`, text);
     return new SlowServers(folder);
   }

@@ -88,7 +88,7 @@ Deno.test({
   fn: async () => {
     await using redis = await startRedis({ args: ["--requirepass", "hidden"] });
     const url = redis.url.replace("//", "//:hidden@");
-    const tables = `[lock_store.redis]\nurl = "${url}"\nttl = "1s"\n[cache_store.redis]\nurl = "${url}"\n`;
+    const tables = `[lock_store.redis]\nurl = "${url}"\nttl = "3s"\n[cache_store.redis]\nurl = "${url}"\n`;
     await using scene = await open(PLAIN + tables);
     assertEquals([scene.plugins, scene.warnings], [["storage plain", "lock redis", "cache redis"], []]);
     assertEquals(await countTogether(scene.stores.storage), "12");

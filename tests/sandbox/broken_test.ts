@@ -9,7 +9,7 @@ import { HEALTHY, openStage, SHORT, type Stage, WALLS } from "./scene.ts";
 type Wall = (typeof WALLS)[number];
 
 function openBroken(isolation: Wall, breakage: Breakage): Promise<Stage> {
-  const limits = { ...SHORT, startMs: 3_000, callMs: 250 };
+  const limits = { ...SHORT, startMs: breakage.start === undefined ? 30_000 : 3_000, callMs: 1_000 };
   return openStage({ plugin: "broken", isolation, options: { ...breakage }, limits });
 }
 

@@ -8,10 +8,10 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { open, pushImage, scrubStore, SILENT, STORES } from "./scene.ts";
 
 /** How long each store is under load. */
-const SECONDS = Number(Deno.env.get("SREG_SCRUB_SECONDS") ?? 6);
+const SECONDS = Number(Deno.env.get("SREG_SCRUB_SECONDS") ?? 9);
 
 /** Longer than any request takes here. */
-const GRACE_MS = 1_500;
+const GRACE_MS = 3_000;
 const WORKERS = 6;
 const LAYERS = 8;
 const OPTIONS = { graceMs: GRACE_MS, uploadIdleMs: 60_000, repair: true, rehash: true };

@@ -103,6 +103,7 @@ tlsTest("TLS gives a refused upload its answer, though the client still sends", 
 
 tlsTest("TLS tells the handler that its client went away", {
   handler: async (request) => {
+    begun.resolve();
     await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
     aborted = true;
     return new Response();
@@ -110,11 +111,12 @@ tlsTest("TLS tells the handler that its client went away", {
 }, async (scene) => {
   const connection = await scene.connect();
   await send(connection, "GET / HTTP/1.1\r\nhost: a\r\n\r\n");
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await begun.promise;
   connection.close();
   await until("the request was aborted", () => aborted);
 });
 
+const begun = Promise.withResolvers<void>();
 let aborted = false;
 
 const gate = Promise.withResolvers<void>();

@@ -3,7 +3,7 @@ import type { Handler } from "../../server/http/listen.ts";
 import { readToEnd, type Scene, send, tlsTest, until } from "./scene.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
-const TIMEOUT_MS = 500;
+const TIMEOUT_MS = 1_500;
 
 /** How long `connection` stays open, and what it says meanwhile. */
 async function measureEnd(connection: Deno.Conn): Promise<{ ms: number; text: string }> {

@@ -154,7 +154,7 @@ Deno.test("request() answers HEAD with the length of what it does not send", asy
 
 Deno.test("request() fails with unavailable when the budget is spent, and waits longer from try to try", async () => {
   using store = startScripted([answering(500, xml("InternalError"))]);
-  const { code, message } = await failure(transportTo(store, { retry_budget: 400 }).request(PUT));
+  const { code, message } = await failure(transportTo(store, { retry_budget: 1_500 }).request(PUT));
   assertEquals(code, "unavailable");
   assertEquals(
     message,
