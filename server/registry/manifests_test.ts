@@ -99,8 +99,8 @@ Deno.test("put() upon a manifest of another push has its repository in the catal
   await second;
 });
 
-/** Tagged twice, and read by `reader` when the tag pointed to the first; with what `gate` does before each call of the reader. */
-async function readMoved(gate: (verb: string, key: string) => Promise<void>) {
+/** A tag that `reader` has read once; `gate` comes before each call of the reader's store. */
+async function readOnce(gate: (verb: string, key: string) => Promise<void>) {
   const storage = await create({});
   const writer = await open(storage);
   await upload(writer);
@@ -115,7 +115,7 @@ Deno.test("get() by a tag that was read before asks for its manifest beside it",
   const asked: string[] = [];
   const both = Promise.withResolvers<void>();
   let isSecond = false;
-  const { reader } = await readMoved(async (_verb, key) => {
+  const { reader } = await readOnce(async (_verb, key) => {
     if (!isSecond) return;
     if (asked.push(key) === 2) both.resolve();
     await both.promise;
@@ -141,16 +141,20 @@ Deno.test("get() by a tag that was set here asks for no manifest but the one it 
 });
 
 Deno.test("get() by a tag that has moved answers what it points to now, or nothing", async () => {
-  const { reader, writer } = await readMoved(() => Promise.resolve());
+  const asked: string[] = [];
+  const { reader, writer } = await readOnce((_verb, key) => Promise.resolve(void asked.push(key)));
   await push(writer, { bytes: MOVED, tags: [TAG] });
   assertEquals((await reader.manifests.get(NAME, { tag: TAG }))?.bytes, MOVED);
   await writer.tags.delete(NAME, TAG);
   assertEquals(await reader.manifests.get(NAME, { tag: TAG }), undefined);
+  asked.length = 0;
+  assertEquals(await reader.manifests.get(NAME, { tag: TAG }), undefined);
+  assertEquals(asked.length, 1);
 });
 
 Deno.test("get() by a tag does not mind that what it pointed to cannot be read", async () => {
   let isBroken = false;
-  const { reader, writer } = await readMoved((_verb, key) =>
+  const { reader, writer } = await readOnce((_verb, key) =>
     isBroken && key.endsWith(DIGEST.split(":")[1]!)
       ? Promise.reject(new Error("cannot be read"))
       : Promise.resolve()
@@ -163,7 +167,7 @@ Deno.test("get() by a tag does not mind that what it pointed to cannot be read",
 Deno.test("get() by a tag finds a manifest that came just after it was asked for", async () => {
   const [asked, isBack] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let isGone = false;
-  const { reader, writer } = await readMoved(async (_verb, key) => {
+  const { reader, writer } = await readOnce(async (_verb, key) => {
     if (!isGone || !key.includes("/_tags/")) return;
     asked.resolve();
     await isBack.promise;

@@ -1,6 +1,5 @@
-import type { Storage } from "../../plugins/contract/storage.ts";
 import { assertEquals, assertRejects } from "../../tests/support/assert.ts";
-import { openReplica, openShared, openTextCache } from "../../tests/support/shared_memory.ts";
+import { gated, openReplica, openShared, openTextCache } from "../../tests/support/shared_memory.ts";
 import { OCI_IMAGE_MANIFEST } from "../oci/media_type.ts";
 import { parseRepositoryName } from "../oci/name.ts";
 import type { OciError } from "../oci/error.ts";
@@ -18,22 +17,15 @@ const BYTES = new TextEncoder().encode(JSON.stringify({
   layers: [],
 }));
 
-/** Answers the keys that are put from now on. */
-function noteKeys(storage: Storage): readonly string[] {
-  const keys: string[] = [];
-  const put = storage.put.bind(storage);
-  storage.put = (key, ...rest) => {
-    keys.push(key);
-    return put(key, ...rest);
-  };
-  return keys;
-}
-
 Deno.test("a manifest is not stored for a moment where another replica has deleted what this one saw lately", async () => {
   const storage = await openShared();
   const { cache } = openTextCache();
-  const keys = noteKeys(storage);
-  const pusher = await openReplica(storage, { cache });
+  const keys: string[] = [];
+  const noting = gated(storage, (verb, key) => {
+    if (verb === "put") keys.push(key);
+    return Promise.resolve();
+  });
+  const pusher = await openReplica(noting, { cache });
   const deleter = await openReplica(storage, { cache });
   const session = await pusher.uploads.create(NAME);
   const chunk = { body: new Blob([CONFIG]).stream() };

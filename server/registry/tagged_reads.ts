@@ -24,10 +24,14 @@ export class TaggedReads {
 
   /** The manifest that the tag points to. */
   async get(name: RepositoryName, tag: Tag): Promise<StoredManifest | undefined> {
-    const expected = this.#expected.get(`${name}:${tag}`);
+    const key = `${name}:${tag}`;
+    const expected = this.#expected.get(key);
     const early = expected && this.#objects.get(name, expected).catch(() => undefined);
     const digest = await this.#tags.get(name, tag);
-    if (!digest) return undefined;
+    if (!digest) {
+      this.#expected.delete(key);
+      return undefined;
+    }
     this.expect(name, tag, digest);
     const found = digest === expected ? await early : undefined;
     // It may have come since it was asked for.

@@ -34,9 +34,13 @@ export interface SceneOptions extends ClusterOptions {
 }
 
 /** Starts replicas with proxies before all that they share, and a client of the first of them; default: one. */
-export async function startScene(
-  { config = "", storage = "", retryBudget = "4s", requestTimeout = "1s", ...options }: SceneOptions = {},
-): Promise<Scene> {
+export async function startScene({
+  config = "",
+  storage = "",
+  retryBudget = `${PATIENCE.budgetMs}ms`,
+  requestTimeout = `${PATIENCE.requestMs}ms`,
+  ...options
+}: SceneOptions = {}): Promise<Scene> {
   const cluster = await startCluster({
     replicas: 1,
     withFaults: true,

@@ -61,7 +61,7 @@ export class Bucket {
     await answer.body.cancel();
     if (answer.status === 404) return undefined;
     require(answer, "read the facts of", key);
-    return this.#facts(answer, sizeOf(answer, key));
+    return this.#facts(answer, key);
   }
 
   /** An object's bytes, or a span of them that is not empty. */
@@ -74,7 +74,7 @@ export class Bucket {
     }
     require(answer, "read", key);
     try {
-      return { ...this.#facts(answer, sizeOf(answer, key)), body: answer.body };
+      return { ...this.#facts(answer, key), body: answer.body };
     } catch (error) {
       await answer.body.cancel();
       throw error;
@@ -281,11 +281,11 @@ export class Bucket {
     return { "x-amz-copy-source": `/${this.#name}/${from.split("/").map(encodeURIComponent).join("/")}` };
   }
 
-  #facts({ headers }: S3Answer, size: number): S3Facts {
+  #facts({ headers }: S3Answer, key: string): S3Facts {
     const grown = headers.get(GROWN);
     const note = headers.get(NOTE);
     return {
-      size,
+      size: sizeOf(headers, key),
       modifiedAtMs: this.#localTime(headers.get("last-modified")),
       etag: headers.get("etag") ?? "",
       grown: grown === null ? undefined : Number(grown),
@@ -343,7 +343,7 @@ function require({ status, code }: S3Answer, action: string, key: string): void 
 }
 
 /** The size of the whole object, in bytes. Something before the store may leave it out: that is no empty object. */
-function sizeOf({ headers }: S3Answer, key: string): number {
+function sizeOf(headers: Headers, key: string): number {
   const text = headers.get("content-range")?.split("/")[1] ?? headers.get("content-length") ?? "";
   if (/^\d+$/.test(text)) return Number(text);
   throw new PluginError("failed", `Cannot read ${key}: the store does not say how long it is`);
